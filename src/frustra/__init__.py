@@ -1,0 +1,1 @@
+"""The density of atomistic states of fast ion conductors."""

@@ -1,0 +1,1 @@
+"""Analysis reads data: NumPy and SciPy between frozen records."""

@@ -1,0 +1,59 @@
+"""From relaxed snapshots to the StateTable."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from frustra.sites import coordination_of
+from frustra.snapshots import Snapshots
+from frustra.states import StateTable, concatenate
+from frustra.structures import anions_of, indices_of
+
+
+def tabulate(
+    snapshots: Snapshots, specie: str, anions: Sequence[str] | None = None, material: str = "material"
+) -> StateTable:
+    """Return one row per snapshot and mobile ion: its energy, its site and how its frame relaxed.
+
+    Parameters
+    ----------
+    snapshots
+        Relaxed frames.
+    specie
+        The mobile element.
+    anions
+        Elements whose polyhedra are the sites; by default every anion element of the framework.
+    material
+        Name for the `material` column.
+
+    Raises
+    ------
+    StructureError
+        No anions, from which sites could be derived.
+    """
+    first = snapshots.atoms(0)
+    mobile = indices_of(first, specie)
+    framework = indices_of(first, *(anions or anions_of(first, specie)))
+    tables = []
+    for frame, positions in enumerate(snapshots.positions):
+        around = coordination_of(positions[mobile], positions[framework], snapshots.cell)
+        rows = len(mobile)
+        tables.append(
+            StateTable(
+                {
+                    "material": np.full(rows, material),
+                    "temperature": np.full(rows, snapshots.temperature),
+                    "snapshot": np.full(rows, frame),
+                    "time": np.full(rows, snapshots.time[frame]),
+                    "ion": mobile,
+                    "element": np.full(rows, specie),
+                    "energy": snapshots.atomic_energies[frame, mobile],
+                    "site": around.kind,
+                    "coordination": around.number,
+                    "nearest_anion": around.nearest,
+                    "displacement": snapshots.displacements[frame, mobile],
+                    "converged": np.full(rows, snapshots.converged[frame]),
+                }
+            )
+        )
+    return concatenate(tables)

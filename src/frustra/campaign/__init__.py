@@ -1,0 +1,1 @@
+"""A campaign knows engines and analysis: it runs a study from its file to its results."""

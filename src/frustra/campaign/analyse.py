@@ -1,0 +1,243 @@
+"""From finished jobs to results: every number of `results.json` is derived here, from files alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from ase.geometry import cell_to_cellpar
+
+from frustra.analysis.arrhenius import Arrhenius, ConductivityPoint, arrhenius_of
+from frustra.analysis.density import Density, densities_of, energy_zero, site_fractions
+from frustra.analysis.equilibrium import RelaxedEnergy, doubts, relaxed_energy
+from frustra.analysis.tabulate import tabulate
+from frustra.analysis.transport import Diffusion, diffusion_of
+from frustra.campaign.jobs import Context, TemperatureJob
+from frustra.campaign.results import (
+    ArrheniusResult,
+    Cell,
+    GroundState,
+    MaterialResult,
+    Quantity,
+    RelaxedEnergies,
+    SnapshotCount,
+    States,
+    TemperatureResult,
+    Transport,
+)
+from frustra.errors import AnalysisError, StudyError
+from frustra.io import read_snapshots, read_trajectory
+from frustra.sites import SITE_KINDS
+from frustra.snapshots import Snapshots
+from frustra.states import StateTable, concatenate
+from frustra.structures import FORMAL_CHARGES, formula
+from frustra.units import CM2_PER_S, MS_PER_CM
+
+LARGE_MOVE = 1.1
+"""Å: an ion that relaxation moved further has probably left its basin."""
+
+
+@dataclass(frozen=True)
+class MaterialAnalysis:
+    """The records behind one material's results, for figures and further analysis."""
+
+    result: MaterialResult
+    diffusion: list[Diffusion]
+    states: StateTable
+    densities: list[Density]
+    energies: list[RelaxedEnergy]
+    arrhenius: Arrhenius | None
+    warnings: list[str]
+
+
+def charge_of(context: Context) -> float:
+    """Return the mobile ion's charge (e): the study's, else the element's usual one."""
+    study = context.study
+    charge = study.transport.charge if study.transport.charge is not None else FORMAL_CHARGES.get(study.specie)
+    if charge is None:
+        raise StudyError(f"no usual charge known for {study.specie}", "transport.charge in the study file", "set it")
+    return float(charge)
+
+
+def analyse(
+    context: Context, jobs: Sequence[TemperatureJob], ground: Atoms, ground_state: GroundState
+) -> MaterialAnalysis:
+    """Derive everything of one material from its finished jobs (ascending temperature)."""
+    specie, charge = context.study.specie, charge_of(context)
+    anions = context.anions(ground)
+    trajectories = [read_trajectory(job.md_step.folder / "trajectory.h5") for job in jobs]
+    diffusion = [diffusion_of(t, specie, context.study.transport) for t in trajectories]
+    snapshots = [read_snapshots(job.snapshots_step.folder / "snapshots.h5") for job in jobs]
+    states = concatenate(tabulate(s, specie, anions, context.material) for s in snapshots)
+    densities = densities_of(states, context.study.doas, np.random.default_rng(context.study.seed))
+    energies = [_energy(job, s, ground_state.energy_eV) for job, s in zip(jobs, snapshots, strict=True)]
+    reasons = doubts(energies)
+    by_temperature = {d.temperature: d for d in densities}
+    rows = [
+        TemperatureResult(
+            T_K=job.temperature,
+            equilibrated=not why,
+            doubts=why,
+            cell=_cell(job),
+            diffusivity=_diffusivity(d),
+            conductivity=_conductivity(d, charge),
+            transport=_transport(d, context),
+            **_fractions(states.select(states["temperature"] == job.temperature)),
+            states=_states(by_temperature.get(job.temperature)),
+            relaxed_energy=_relaxed(e),
+            snapshots=_count(s, specie),
+        )
+        for job, d, s, e, why in zip(jobs, diffusion, snapshots, energies, reasons, strict=True)
+    ]
+    line, arrhenius = _arrhenius(rows)
+    result = MaterialResult(
+        formula=formula(ground),
+        atoms=len(ground),
+        specie=specie,
+        ions=jobs[0].ions,
+        charge=charge,
+        anions=list(anions),
+        energy_zero_eV=energy_zero(states.select(states["converged"]), context.study.doas),
+        ground_state=ground_state,
+        temperatures=rows,
+        arrhenius=arrhenius,
+    )
+    return MaterialAnalysis(result, diffusion, states, densities, energies, line, _warnings(context.material, result))
+
+
+def _energy(job: TemperatureJob, snapshots: Snapshots, ground_energy: float) -> RelaxedEnergy:
+    reference, lower_state = job.reference()
+    strain = (reference - ground_energy) / job.ions
+    return relaxed_energy(snapshots, reference, job.ions, strain, lower_state)
+
+
+def _cell(job: TemperatureJob) -> Cell:
+    cell, std = (np.array(v) for v in job.cell())
+    parameters = cell_to_cellpar(cell)
+    lengths = np.linalg.norm(cell, axis=1)
+    errors = np.abs((cell * std).sum(axis=1)) / lengths
+    return Cell(
+        lengths_A=tuple(lengths), lengths_std_A=tuple(errors), angles_deg=tuple(parameters[3:]),
+        volume_A3=float(np.linalg.det(cell)),
+    )  # fmt: skip
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _diffusivity(d: Diffusion) -> Quantity:
+    return Quantity(
+        value=d.value * CM2_PER_S, std=_number(d.std * CM2_PER_S), unit="cm²/s", is_upper_bound=d.is_upper_bound
+    )
+
+
+def _conductivity(d: Diffusion, charge: float) -> Quantity:
+    value, std = (MS_PER_CM * v for v in d.conductivity(charge))
+    return Quantity(value=value, std=_number(std), unit="mS/cm", is_upper_bound=d.is_upper_bound)
+
+
+def _transport(d: Diffusion, context: Context) -> Transport:
+    return Transport(
+        jumps=d.jumps,
+        diffusive_jumps=d.diffusive_jumps,
+        window_ps=d.window,
+        drift=d.drift,
+        duration_ps=float(d.lag[-1]),
+        discarded_ps=context.study.md.equilibration,
+    )
+
+
+def _fractions(states: StateTable) -> dict[str, dict[str, float | None]]:
+    found = site_fractions(states)
+    return {
+        "site_fractions": {k: v for k, (v, _) in found.items()},
+        "site_fractions_std": {k: _number(e) for k, (_, e) in found.items()},
+    }
+
+
+def _states(density: Density | None) -> States:
+    if density is None:
+        return States.model_validate({"n": 0, **dict.fromkeys(set(States.model_fields) - {"n"})})
+    return States(
+        n=density.states,
+        mean_eV=density.mean,
+        iqr_eV=density.iqr,
+        entropy_nat=density.entropy,
+        effective_levels=density.effective_levels,
+        mean_std_eV=_number(density.std["mean"]),
+        iqr_std_eV=_number(density.std["iqr"]),
+        entropy_std_nat=_number(density.std["entropy"]),
+    )
+
+
+def _relaxed(energy: RelaxedEnergy) -> RelaxedEnergies:
+    return RelaxedEnergies(
+        mean_eV=_number(energy.mean),
+        std_eV=_number(energy.std),
+        lowest_eV=_number(energy.lowest),
+        strain_eV=energy.strain,
+        lower_state_eV=energy.lower_state,
+    )
+
+
+def _count(snapshots: Snapshots, specie: str) -> SnapshotCount:
+    mobile = snapshots.atoms(0).symbols == specie
+    return SnapshotCount(
+        n=len(snapshots),
+        converged=int(snapshots.converged.sum()),
+        fmax_eV_A=float(snapshots.fmax.max()),
+        max_displacement_A=float(snapshots.max_displacement.max()),
+        median_ion_displacement_A=float(np.median(snapshots.displacements[:, mobile])),
+        force_calls=float(snapshots.force_calls.mean()),
+    )
+
+
+def _arrhenius(rows: Sequence[TemperatureResult]) -> tuple[Arrhenius | None, ArrheniusResult]:
+    points = [
+        ConductivityPoint(r.T_K, r.conductivity.value, r.conductivity.std or 0.0, r.conductivity.is_upper_bound)
+        for r in rows
+    ]
+    try:
+        fit = arrhenius_of(points)
+    except AnalysisError as error:
+        return None, ArrheniusResult(model="none", reason=str(error))
+    energy, error = fit.activation_energy
+    value, low, high = fit.conductivity()
+    return fit, ArrheniusResult(
+        model=fit.model,
+        Ea_eV=Quantity(value=energy, std=error, unit="eV"),
+        sigma_300K_mS_cm=value,
+        sigma_300K_low=low,
+        sigma_300K_high=high,
+        chi2=fit.line.chi2,
+        temperatures_used_K=list(fit.temperatures),
+        temperatures_left_out_K=list(fit.left_out),
+    )
+
+
+def _warnings(name: str, result: MaterialResult) -> list[str]:
+    """Return everything a reader must know before quoting a number."""
+    found = []
+    for row in result.temperatures:
+        at = f"{name}, {row.T_K:g} K"
+        if row.snapshots.converged < row.snapshots.n:
+            lost = row.snapshots.n - row.snapshots.converged
+            found.append(f"{at}: {lost} of {row.snapshots.n} snapshots did not converge and are left out of the DOAS.")
+        if row.diffusivity.is_upper_bound:
+            found.append(
+                f"{at}: diffusion is below the detection limit ({row.transport.diffusive_jumps:.0f} diffusive jumps in "
+                f"{row.transport.duration_ps:.0f} ps); D and σ are 95 % upper bounds."
+            )
+        if row.snapshots.max_displacement_A > LARGE_MOVE:
+            found.append(
+                f"{at}: relaxation moved an atom by {row.snapshots.max_displacement_A:.2f} Å; "
+                "it may have left the basin it vibrated in."
+            )
+        found += [f"{at} is not equilibrated: {why}." for why in row.doubts]
+    other = max(row.site_fractions[SITE_KINDS[-1]] for row in result.temperatures)
+    if other > 0.05:
+        found.append(f"{name}: up to {100 * other:.0f} % of the ions are on sites that are neither oct nor tet.")
+    if result.arrhenius.model == "none":
+        found.append(f"{name}: no Arrhenius fit: {result.arrhenius.reason}")
+    return found

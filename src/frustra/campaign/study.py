@@ -1,0 +1,194 @@
+"""The study file: TOML, validated, with every setting documented once (in its class)."""
+
+import difflib
+import tomllib
+import types
+import typing
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from frustra.analysis.density import DensitySettings
+from frustra.analysis.transport import TransportSettings
+from frustra.campaign.ground_state import PrepareSettings
+from frustra.engines.md import MDSettings
+from frustra.engines.relax import RelaxSettings
+from frustra.errors import StudyError
+
+
+class PotentialSettings(BaseModel):
+    """Which potential is used."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = Field("pod:li-y-cl", description="a shipped potential (pod:li-y-cl) or pod:FOLDER with parameters.pod and coefficients.pod")
+
+
+class MaterialSettings(BaseModel):
+    """One material: its crystal and its supercell."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    structure: Path = Field(description="an ordered crystal, in any format that ASE reads; relative to the study file")
+    supercell: tuple[int, int, int] = Field((2, 2, 2), description="repetitions along each axis; 2 nm each way where it can be")
+    starts: tuple[Path, ...] = Field((), description="further orderings of the same supercell to start the search from")
+
+    @field_validator("supercell")
+    @classmethod
+    def _positive(cls, value: tuple[int, int, int]) -> tuple[int, int, int]:
+        if min(value) < 1:
+            raise ValueError("repetitions must be at least 1")
+        return value
+
+
+class SamplingSettings(BaseModel):
+    """Which frames are relaxed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    snapshots: int = Field(40, ge=2, description="frames relaxed at each temperature, evenly spaced")
+
+
+class Study(BaseModel):
+    """Everything that a run is determined by."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="name of the study, used for its folder")
+    specie: str = Field("Li", description="the mobile element")
+    anions: tuple[str, ...] | None = Field(None, description="elements whose polyhedra are the sites; by default all anions of the framework")
+    seed: int = Field(1, ge=1, description="every random number of the run follows from it")
+    potential: PotentialSettings = PotentialSettings()
+    materials: dict[str, MaterialSettings] = Field(min_length=1)
+    prepare: PrepareSettings = PrepareSettings()
+    md: MDSettings
+    sampling: SamplingSettings = SamplingSettings()
+    relax: RelaxSettings = RelaxSettings()
+    transport: TransportSettings = TransportSettings()
+    doas: DensitySettings = DensitySettings()
+
+    @field_validator("name", "materials")
+    @classmethod
+    def _usable_as_folder(cls, value: Any) -> Any:
+        for name in [value] if isinstance(value, str) else value:
+            if not name or not all(c.isalnum() or c in "-_+." for c in name) or name.startswith("."):
+                raise ValueError(f"the name {name!r} must be letters, digits and -_+. only")
+        return value
+
+
+def load_study(path: Path) -> Study:
+    """Read and validate a study file; structure paths become absolute.
+
+    Raises
+    ------
+    StudyError
+        No such file, not TOML, an unknown key (the nearest valid one is named), or a bad value.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StudyError(f"no study file {path}", remedy="write one with: frustra init") from None
+    except IsADirectoryError:
+        raise StudyError(f"{path} is a folder", "a study file (TOML)") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path} is not valid TOML: {error}", remedy="correct the line") from None
+    try:
+        study = Study.model_validate(content)
+    except ValidationError as error:
+        raise _explained(error, path) from None
+    if study.sampling.snapshots > study.md.steps(study.md.production) // study.md.frame_steps:
+        raise StudyError(
+            f"{study.sampling.snapshots} snapshots in {study.md.production:g} ps stored every {study.md.interval:g} ps",
+            "no more snapshots than stored frames",
+            "lower sampling.snapshots or md.interval, or raise md.production",
+        )
+    return study.model_copy(update={"materials": {k: _located(m, path.parent) for k, m in study.materials.items()}})
+
+
+def _located(material: MaterialSettings, base: Path) -> MaterialSettings:
+    paths = {"structure": base / material.structure, "starts": tuple(base / s for s in material.starts)}
+    return material.model_copy(update=paths)
+
+
+def _explained(error: ValidationError, path: Path) -> StudyError:
+    """Turn pydantic's first complaint into one sentence."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        valid = _keys_at(first["loc"][:-1])
+        near = difflib.get_close_matches(str(first["loc"][-1]), valid, n=1, cutoff=0.0)
+        return StudyError(
+            f"unknown key {where!r} in {path}",
+            f"one of {', '.join(valid)}",
+            f"did you mean {near[0]!r}?" if near else "",
+        )
+    if first["type"] == "missing":
+        return StudyError(f"no {where!r} in {path}", "a value", "see: frustra init")
+    return StudyError(f"{where} = {first['input']!r} in {path}", first["msg"].removeprefix("Value error, "))
+
+
+def _keys_at(location: tuple[int | str, ...]) -> list[str]:
+    """Return the valid keys of the table at a location of the study file."""
+    model: type[BaseModel] = Study
+    parts = list(location)
+    while parts:
+        annotation = model.model_fields[str(parts.pop(0))].annotation
+        arguments = typing.get_args(annotation)
+        if arguments:  # dict[str, Model]: the next part is the user's own name
+            annotation = arguments[-1]
+            parts = parts[1:]
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return sorted(model.model_fields)
+
+
+EXAMPLE = {"name": "my-study", "structure": "structure.cif", "temperatures": (300.0, 400.0, 500.0, 600.0, 700.0, 800.0)}
+"""Values that `frustra init` writes for settings without a default."""
+
+
+def commented_study() -> str:
+    """Return a study file with every setting, its meaning and its default, made from the classes."""
+    lines = ["# A frustra study. Lines beginning with '# ' and a key show defaults: uncomment to change.", ""]
+    top = {k: f for k, f in Study.model_fields.items() if not _is_table(f.annotation)}
+    lines += _settings(Study, top) + [""]
+    for key, field in Study.model_fields.items():
+        if not _is_table(field.annotation):
+            continue
+        arguments = typing.get_args(field.annotation)
+        model = arguments[-1] if arguments else field.annotation
+        header = f"[{key}.my-material]" if arguments else f"[{key}]"
+        lines += [f"# {(model.__doc__ or '').strip().splitlines()[0]}", header]
+        lines += [*_settings(model, model.model_fields), ""]
+    return "\n".join(lines)
+
+
+def _is_table(annotation: Any) -> bool:
+    candidates = typing.get_args(annotation) or (annotation,)
+    if isinstance(annotation, types.UnionType):
+        return False
+    return any(isinstance(c, type) and issubclass(c, BaseModel) for c in candidates)
+
+
+def _settings(model: type[BaseModel], fields: dict[str, Any]) -> list[str]:
+    lines = []
+    for key, field in fields.items():
+        if _is_table(field.annotation):
+            continue
+        lines.append(f"## {field.description}")
+        if field.is_required():
+            lines.append(f"{key} = {_toml(EXAMPLE[key])}")
+        elif field.default is None:
+            lines.append(f"# {key} =")
+        else:
+            lines.append(f"# {key} = {_toml(field.default)}")
+    return lines
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(v) for v in value) + "]"
+    return f'"{value}"' if isinstance(value, str | Path) else f"{value:g}" if isinstance(value, float) else str(value)

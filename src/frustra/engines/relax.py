@@ -1,0 +1,195 @@
+"""Static relaxation: many frames in one cell, or one crystal with its cell."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from ase import Atoms
+from pydantic import BaseModel, ConfigDict, Field
+
+from frustra.engines.lammps import Progress, read_dump, run_lammps, write_data, write_dump
+from frustra.engines.potential import LammpsPotential
+from frustra.errors import EngineError
+from frustra.geometry import Array, minimum_image
+from frustra.snapshots import Snapshots
+
+RIGID = 1e-4
+"""Cell lengths (relative) and angles (rad) closer than this count as equal by symmetry."""
+
+
+class RelaxSettings(BaseModel):
+    """How frames are relaxed statically, in a fixed cell."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fmax: float = Field(0.005, gt=0, le=0.01, description="largest force on an atom at the end (eV/Å); at most 0.01")
+    max_steps: int = Field(1000, ge=1, description="steps after which a frame counts as not converged")
+    max_move: float = Field(0.1, gt=0, description="largest move of an atom in one line search (Å), small enough to stay in the basin")
+
+
+def preamble(potential: LammpsPotential, data: str = "structure.data") -> str:
+    """Return the LAMMPS commands that every script starts with."""
+    head = ["units metal", "atom_style atomic", "atom_modify map yes", "boundary p p p", "box tilt large"]
+    return "\n".join([*head, f"read_data {data}", *potential.commands, "neighbor 1.0 bin", ""])
+
+
+def cell_coupling(cell: Array) -> str:
+    """Return how a barostat may change the cell without breaking its lattice type.
+
+    `iso` for three equal edges and angles, `aniso 0 … couple xy` for two equal edges at right angles to
+    the third, `aniso` for right angles, `tri` for anything else. The numbers are left to the caller:
+    the result has `{p}` where the pressure goes.
+    """
+    lengths = np.linalg.norm(cell, axis=1)
+    unit = cell / lengths[:, None]
+    cosines = np.array([unit[1] @ unit[2], unit[0] @ unit[2], unit[0] @ unit[1]])
+    ab = abs(lengths[0] / lengths[1] - 1) < RIGID
+    bc = abs(lengths[1] / lengths[2] - 1) < RIGID
+    if ab and bc and np.ptp(cosines) < RIGID:
+        return "iso {p}"
+    if ab and np.abs(cosines[:2]).max() < RIGID:
+        return "aniso {p} couple xy"
+    return "aniso {p}" if np.abs(cosines).max() < RIGID else "tri {p}"
+
+
+def _minimise(settings: RelaxSettings) -> list[str]:
+    """Return the commands of one relaxation: conjugate gradients, then FIRE for what they leave."""
+    run = f"minimize 0.0 {settings.fmax:g} {settings.max_steps} {10 * settings.max_steps}"
+    norm = f"min_modify norm max dmax {settings.max_move:g}"
+    return ["min_style cg", f"{norm} line quadratic", run, "min_style fire", norm, run]
+
+
+def relax_frames(
+    frames: Sequence[Atoms],
+    potential: LammpsPotential,
+    settings: RelaxSettings | None = None,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> Snapshots:
+    """Relax frames of one composition statically in one fixed cell (that of the first frame).
+
+    Parameters
+    ----------
+    frames
+        At least one; the same elements in the same order in all. Positions of later frames are taken
+        as they are: strain them to the common cell first.
+    potential, settings
+        What to relax with and how far.
+    folder
+        Where LAMMPS' files go; a temporary folder if not given.
+    progress
+        Called with the number of the frame that was begun.
+
+    Returns
+    -------
+    Snapshots
+        Every frame, converged or not, with the reason it stopped.
+
+    Raises
+    ------
+    EngineError
+        LAMMPS is missing or failed.
+    DataError
+        The per-atom energies do not sum to the total.
+    """
+    settings = settings or RelaxSettings()
+    if folder is None:
+        with TemporaryDirectory(prefix="frustra-") as temporary:
+            return relax_frames(frames, potential, settings, Path(temporary), progress)
+    if not frames:
+        raise EngineError("no frames to relax", "at least one")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_data(folder / "structure.data", frames[0], potential.species)
+    start = np.stack([f.positions for f in frames])
+    cell = frames[0].cell.array.copy()
+    write_dump(folder / "frames.dump", start, cell)
+    for stale in ("relaxed.dump", "energies.txt"):
+        (folder / stale).unlink(missing_ok=True)
+    script = _frames_script(potential, _minimise(settings), len(frames))
+    output = run_lammps(script, folder, progress, mark=r"FRAME (\d+)")
+    return _collect(output, folder, frames[0], start, settings.fmax)
+
+
+def _frames_script(potential: LammpsPotential, minimise: list[str], count: int) -> str:
+    loop = [
+        "compute pe all pe/atom",
+        "thermo 0",
+        "thermo_style custom step pe",
+        f"variable i loop 0 {count - 1} pad",
+        "label next",
+        'print "FRAME ${i}"',
+        "read_dump frames.dump $i x y z box no",
+        "reset_timestep 0",
+        *minimise,
+        "write_dump all custom relaxed.dump id x y z fx fy fz c_pe modify sort id append yes format float %.12g",
+        'print "$(pe:%.12g)" append energies.txt screen no',
+        "next i",
+        "jump SELF next",
+    ]
+    return preamble(potential) + "\n".join(loop) + "\n"
+
+
+def _collect(output: str, folder: Path, atoms: Atoms, start: Array, fmax: float) -> Snapshots:
+    cell = atoms.cell.array.copy()
+    values = read_dump(folder / "relaxed.dump", len(atoms), 8)
+    if len(values) != len(start):
+        raise EngineError(f"LAMMPS relaxed {len(values)} of {len(start)} frames", remedy=f"see {folder}")
+    moved = minimum_image(values[:, :, 1:4] - start, cell)
+    moved -= moved.mean(axis=1, keepdims=True)
+    displacements = np.linalg.norm(moved, axis=2)
+    force = np.linalg.norm(values[:, :, 4:7], axis=2).max(axis=1)
+    reasons = re.findall(r"Stopping criterion = (.+)", output)[1::2]
+    calls = np.array(re.findall(r"force evaluations = \d+ (\d+)", output), dtype=np.int64)
+    energies = np.array((folder / "energies.txt").read_text(encoding="utf-8").split(), dtype=float)
+    return Snapshots(
+        positions=start + minimum_image(values[:, :, 1:4] - start, cell),
+        cell=cell,
+        numbers=atoms.numbers.astype(np.int64),
+        energies=energies,
+        atomic_energies=values[:, :, 7],
+        fmax=force,
+        converged=force <= fmax * (1 + 1e-6),
+        reason=np.array(reasons, dtype=str),
+        force_calls=calls[0::2] + calls[1::2],
+        max_displacement=displacements.max(axis=1),
+        displacements=displacements,
+        time=np.zeros(len(start)),
+    )
+
+
+def relax_crystal(
+    atoms: Atoms, potential: LammpsPotential, settings: RelaxSettings | None = None, folder: Path | None = None
+) -> tuple[Atoms, float]:
+    """Relax positions and cell at zero pressure, keeping the lattice type; return crystal and energy (eV).
+
+    The cell and the positions are relaxed in three rounds, because LAMMPS takes the strain relative
+    to the cell that a round began with; a last round relaxes the positions in the final cell.
+
+    Raises
+    ------
+    EngineError
+        LAMMPS is missing or failed.
+    """
+    settings = settings or RelaxSettings()
+    if folder is None:
+        with TemporaryDirectory(prefix="frustra-") as temporary:
+            return relax_crystal(atoms, potential, settings, Path(temporary))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_data(folder / "structure.data", atoms, potential.species)
+    box = f"fix box all box/relax {cell_coupling(atoms.cell.array).format(p=0.0)} vmax 0.005"
+    rounds = [line for _ in range(3) for line in (box, *_minimise(settings)[:3], "unfix box")]
+    finish = [
+        'print "CELL $(lx:%.12g) $(ly:%.12g) $(lz:%.12g) $(xy:%.12g) $(xz:%.12g) $(yz:%.12g)"',
+        "write_dump all custom relaxed.dump id xu yu zu modify sort id format float %.12g",
+    ]
+    script = preamble(potential) + "\n".join(["thermo 0", *rounds, *finish]) + "\n"
+    output = run_lammps(script, folder)
+    found = re.findall(r"^CELL (.+)$", output, flags=re.MULTILINE)
+    lx, ly, lz, xy, xz, yz = (float(v) for v in found[-1].split())
+    cell = np.array([[lx, 0, 0], [xy, ly, 0], [xz, yz, lz]])
+    positions = read_dump(folder / "relaxed.dump", len(atoms), 4)[0, :, 1:4]
+    strained = Atoms(numbers=atoms.numbers, positions=positions, cell=cell, pbc=True)
+    final = relax_frames([strained], potential, settings, folder / "positions")
+    return final.atoms(0), float(final.energies[0])

@@ -1,0 +1,87 @@
+"""The record of statically relaxed frames (inherent structures)."""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from frustra.errors import DataError
+from frustra.geometry import Array, BoolArray, IntArray
+
+ENERGY_SUM_TOLERANCE = 1e-5
+"""Largest |Σ e_i − E| per atom (eV) that printing the per-atom energies may cause."""
+
+_SHARED = frozenset({"cell", "numbers", "temperature"})  # one for all frames
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """Relaxed frames of one cell, with what the relaxation did to each."""
+
+    positions: Array
+    """(frames, atoms, 3), Å, relaxed, unwrapped as the frames they come from."""
+    cell: Array
+    """(3, 3), Å, the same for every frame."""
+    numbers: IntArray
+    """(atoms,) atomic numbers."""
+    energies: Array
+    """(frames,) total energy, eV."""
+    atomic_energies: Array
+    """(frames, atoms) per-atom energy, eV; their sum over atoms is the total."""
+    fmax: Array
+    """(frames,) largest force on an atom at the end, eV/Å."""
+    converged: BoolArray
+    """(frames,) whether fmax reached the tolerance."""
+    reason: NDArray[np.str_]
+    """(frames,) why the relaxation stopped."""
+    force_calls: IntArray
+    """(frames,) evaluations of the forces."""
+    max_displacement: Array
+    """(frames,) largest displacement of any atom by the relaxation, Å."""
+    displacements: Array
+    """(frames, atoms) displacement of each atom by the relaxation, Å."""
+    time: Array
+    """(frames,) time of the frame in its trajectory, ps."""
+    temperature: float = 0.0
+    """Temperature of the trajectory the frames come from, K (0 for a static structure)."""
+
+    def __post_init__(self) -> None:
+        frames, atoms = self.positions.shape[:2]
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name in _SHARED:
+                continue
+            if len(value) != frames:
+                raise DataError(f"snapshots with {len(value)} {item.name} for {frames} frames", "one for each frame")
+        if self.atomic_energies.shape != (frames, atoms):
+            raise DataError(
+                f"per-atom energies of shape {self.atomic_energies.shape}", f"({frames}, {atoms})", "check the potential"
+            )
+        self._check_energies()
+
+    def _check_energies(self) -> None:
+        error = np.abs(self.atomic_energies.sum(axis=1) - self.energies)
+        if (error > ENERGY_SUM_TOLERANCE * self.numbers.size).any():
+            raise DataError(
+                f"per-atom energies that miss the total energy by {error.max():.3g} eV",
+                "a sum equal to the total",
+                "use a potential whose per-atom energies are a partition of its total energy",
+            )
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return len(self.positions)
+
+    def atoms(self, frame: int) -> Atoms:
+        """Return one relaxed frame as ASE atoms."""
+        return Atoms(numbers=self.numbers, positions=self.positions[frame], cell=self.cell, pbc=True)
+
+    def select(self, rows: slice | IntArray | BoolArray) -> "Snapshots":
+        """Return the snapshots of the given frames."""
+        kept = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in _SHARED}
+        return replace(self, **kept)
+
+    def with_origin(self, time: Array, temperature: float) -> "Snapshots":
+        """Return the same snapshots with the times and the temperature of their frames."""
+        return replace(self, time=np.asarray(time, dtype=float), temperature=temperature)

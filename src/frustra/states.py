@@ -1,0 +1,95 @@
+"""The StateTable: one row per snapshot and mobile ion, one specification per column.
+
+The specifications below validate the table, document it and write its units into the Parquet file.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frustra.errors import DataError
+from frustra.sites import SITE_KINDS
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a column of the StateTable holds."""
+
+    name: str
+    unit: str
+    dtype: str
+    doc: str
+    allowed: tuple[str, ...] = ()
+
+    def check(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the values in the column's type; refuse what the column may not hold."""
+        values = np.asarray(values).astype(self.dtype)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise DataError(f"values of {self.name} that are not finite", remedy="check the relaxation")
+        if self.allowed and not np.isin(values, self.allowed).all():
+            strange = sorted(set(values.tolist()) - set(self.allowed))
+            raise DataError(f"{self.name} = {', '.join(strange)}", f"one of {', '.join(self.allowed)}")
+        return values
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("material", "", "U", "name of the material in the study"),
+    Column("temperature", "K", "f8", "temperature of the trajectory"),
+    Column("snapshot", "", "i8", "number of the snapshot at this temperature"),
+    Column("time", "ps", "f8", "time of the frame in its trajectory"),
+    Column("ion", "", "i8", "index of the atom in the cell"),
+    Column("element", "", "U", "chemical symbol of the ion"),
+    Column("energy", "eV", "f8", "per-atom energy in the relaxed snapshot"),
+    Column("site", "", "U", "polyhedron of anions around the ion", SITE_KINDS),
+    Column("coordination", "", "i8", "anions in that polyhedron"),
+    Column("nearest_anion", "Å", "f8", "distance to the nearest anion"),
+    Column("displacement", "Å", "f8", "how far the relaxation moved the ion"),
+    Column("converged", "", "?", "whether the snapshot's relaxation converged"),
+)
+
+
+@dataclass(frozen=True)
+class StateTable:
+    """One row per snapshot and mobile ion; columns are NumPy arrays of equal length."""
+
+    columns: Mapping[str, NDArray[Any]]
+
+    def __post_init__(self) -> None:
+        names = [c.name for c in COLUMNS]
+        missing = [n for n in names if n not in self.columns]
+        if missing or len(self.columns) != len(names):
+            raise DataError(
+                f"a state table with the columns {', '.join(self.columns)}", f"{', '.join(names)}", "make it anew"
+            )
+        checked = {c.name: c.check(self.columns[c.name]) for c in COLUMNS}
+        if len({len(v) for v in checked.values()}) > 1:
+            raise DataError("state-table columns of different lengths", "one value per row in each")
+        object.__setattr__(self, "columns", checked)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.columns["energy"])
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """Return one column."""
+        return self.columns[name]
+
+    def select(self, rows: NDArray[Any]) -> "StateTable":
+        """Return the table of the given rows (a mask or indices)."""
+        return StateTable({name: values[rows] for name, values in self.columns.items()})
+
+    @property
+    def temperatures(self) -> list[float]:
+        """The temperatures in the table, ascending, K."""
+        return [float(t) for t in np.unique(self["temperature"])]
+
+
+def concatenate(tables: Iterable[StateTable]) -> StateTable:
+    """Return one table with the rows of all."""
+    parts = list(tables)
+    if not parts:
+        raise DataError("no state tables", "at least one")
+    return StateTable({c.name: np.concatenate([t[c.name] for t in parts]) for c in COLUMNS})

@@ -1,0 +1,105 @@
+"""Estimates with errors: weighted line, bootstrap over groups, rules for counting events."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from frustra.errors import AnalysisError
+from frustra.geometry import Array
+
+POISSON_95 = 2.9957322735539909
+"""Upper 95 % confidence limit of a Poisson mean when nothing was counted, −ln 0.05."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A weighted straight line y = intercept + slope·x with known errors of y."""
+
+    intercept: float
+    slope: float
+    covariance: Array
+    """(2, 2), of (intercept, slope)."""
+    chi2: float
+    """Σ ((y − fit)/σ)²; its expectation is the number of points less two."""
+    points: int
+
+    def at(self, x: float) -> tuple[float, float]:
+        """Return the line's value at x and its standard error."""
+        row = np.array([1.0, x])
+        return self.intercept + self.slope * x, float(np.sqrt(row @ self.covariance @ row))
+
+
+def fit_line(x: ArrayLike, y: ArrayLike, sigma: ArrayLike) -> Line:
+    """Fit a line by weighted least squares; errors are absolute, not rescaled by the residuals.
+
+    Parameters
+    ----------
+    x, y, sigma
+        (n,) abscissae, ordinates and standard errors of the ordinates.
+
+    Raises
+    ------
+    AnalysisError
+        Fewer than two distinct abscissae, or an error that is not positive.
+    """
+    x, y, sigma = (np.asarray(v, dtype=float) for v in (x, y, sigma))
+    if len(np.unique(x)) < 2:
+        raise AnalysisError(f"{len(x)} point(s) for a straight line", "at least two different abscissae")
+    if not (np.isfinite(sigma).all() and (sigma > 0).all()):
+        raise AnalysisError("errors that are not positive and finite", "a standard error for every point")
+    design = np.stack([np.ones_like(x), x], axis=1) / sigma[:, None]
+    covariance = np.linalg.inv(design.T @ design)
+    intercept, slope = covariance @ design.T @ (y / sigma)
+    residuals = (y - intercept - slope * x) / sigma
+    return Line(float(intercept), float(slope), covariance, float(residuals @ residuals), len(x))
+
+
+def bootstrap(
+    groups: int, statistic: Callable[[Array], Array], rng: np.random.Generator, samples: int = 200
+) -> Array:
+    """Return the standard error of a statistic by resampling whole groups.
+
+    Parameters
+    ----------
+    groups
+        How many independent groups (snapshots) the data have.
+    statistic
+        Takes the weights of the groups, (groups,), how often each was drawn; returns an array.
+    rng
+        Source of randomness.
+    samples
+        Resamplings.
+
+    Returns
+    -------
+    Array
+        Standard deviation of the statistic over the resamplings; NaN with fewer than two groups.
+    """
+    plain = np.asarray(statistic(np.ones(groups)), dtype=float)
+    if groups < 2:
+        return np.full_like(plain, np.nan)
+    draws = rng.multinomial(groups, np.full(groups, 1 / groups), size=samples)
+    values = np.stack([np.asarray(statistic(d.astype(float)), dtype=float) for d in draws])
+    deviation: Array = values.std(axis=0, ddof=1)
+    return deviation
+
+
+def block_error(series: ArrayLike, blocks: int = 5) -> Array:
+    """Return the standard error of the mean of a correlated series from the means of its blocks.
+
+    Parameters
+    ----------
+    series
+        (n, …), at least as many values as blocks; leading values that fill no block are left out.
+    blocks
+        How many blocks; each must be longer than the correlation time.
+    """
+    series = np.asarray(series, dtype=float)
+    length = len(series) // blocks
+    if length < 1:
+        raise AnalysisError(f"{len(series)} values for {blocks} blocks", f"at least {blocks}")
+    means = series[len(series) - blocks * length :].reshape(blocks, length, *series.shape[1:]).mean(axis=1)
+    error: Array = means.std(axis=0, ddof=1) / np.sqrt(blocks)
+    return error

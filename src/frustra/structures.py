@@ -1,0 +1,160 @@
+"""Crystals: building and checking them before anything is computed."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from ase import Atoms
+from ase.data import covalent_radii
+from numpy.typing import ArrayLike
+from scipy.spatial import cKDTree
+
+from frustra.errors import StructureError
+from frustra.geometry import IntArray, perpendicular_heights, with_images
+
+ANION_ELEMENTS = ("F", "Cl", "Br", "I", "O", "S", "Se", "Te", "N")
+"""Elements taken as anions unless the user says otherwise."""
+
+FORMAL_CHARGES = {
+    "H": 1, "Li": 1, "Na": 1, "K": 1, "Rb": 1, "Cs": 1, "Cu": 1, "Ag": 1, "Mg": 2, "Ca": 2, "Zn": 2, "Al": 3,
+    "F": -1, "Cl": -1, "Br": -1, "I": -1, "O": -2, "S": -2,
+}  # fmt: skip
+"""Charges (e) of the usual mobile ions, used for the conductivity unless the user says otherwise."""
+
+OVERLAP_FRACTION = 0.6
+"""Two atoms closer than this fraction of the sum of their covalent radii overlap."""
+
+
+def formula(atoms: Atoms) -> str:
+    """Return the reduced chemical formula, as `Li3YCl6`."""
+    return str(atoms.symbols.formula.reduce()[0])
+
+
+def indices_of(atoms: Atoms, *elements: str) -> IntArray:
+    """Return the indices of the atoms of the given elements, in order."""
+    found = np.flatnonzero(np.isin(np.array(atoms.get_chemical_symbols()), elements))
+    return found.astype(np.int64)
+
+
+def anions_of(atoms: Atoms, specie: str) -> tuple[str, ...]:
+    """Return the anion elements of the framework, in the order of `ANION_ELEMENTS`.
+
+    Raises
+    ------
+    StructureError
+        Where the structure has none of them.
+    """
+    present = set(atoms.get_chemical_symbols())
+    anions = tuple(e for e in ANION_ELEMENTS if e in present and e != specie)
+    if not anions:
+        raise StructureError(
+            f"no anion element in {formula(atoms)}",
+            f"one of {', '.join(ANION_ELEMENTS)}",
+            "name the anions in the study file: anions = [...]",
+        )
+    return anions
+
+
+def supercell(atoms: Atoms, repeat: Sequence[int]) -> Atoms:
+    """Return the structure repeated along each axis, in LAMMPS' orientation of the cell.
+
+    The first cell vector lies along x and the second in the xy plane; positions turn with the cell.
+    """
+    repeated = atoms.repeat(tuple(repeat))
+    standard, _ = repeated.cell.standard_form()
+    repeated.set_cell(standard, scale_atoms=True)
+    repeated.pbc = True
+    return repeated
+
+
+def strained(atoms: Atoms, cell: ArrayLike) -> Atoms:
+    """Return the structure in another cell, at the same fractional positions."""
+    result: Atoms = atoms.copy()
+    result.set_cell(np.asarray(cell, dtype=float), scale_atoms=True)
+    return result
+
+
+def fingerprint(atoms: Atoms) -> str:
+    """Return a hash of elements, positions and cell (to 1e-6 Å)."""
+    digest = hashlib.sha256(atoms.numbers.astype(np.int64).tobytes())
+    for lengths in (atoms.positions, atoms.cell.array):
+        digest.update((np.round(lengths, 6) + 0.0).tobytes())  # + 0.0 turns -0.0 into 0.0
+    return digest.hexdigest()[:16]
+
+
+def check_structure(atoms: Atoms, specie: str, species: Sequence[str], cutoff: float) -> list[str]:
+    """Refuse a structure that a potential cannot simulate; return warnings about a doubtful one.
+
+    Parameters
+    ----------
+    atoms
+        The supercell to be simulated.
+    specie
+        The mobile element.
+    species, cutoff
+        The elements that the potential knows and the range of its interactions (Å).
+
+    Raises
+    ------
+    StructureError
+        No mobile ion, an unknown element, no volume, overlapping atoms, or a cell in which an
+        atom would interact with its own image.
+    """
+    symbols = set(atoms.get_chemical_symbols())
+    if specie not in symbols:
+        raise StructureError(
+            f"no {specie} in {formula(atoms)}", "at least one mobile ion", "check `specie` in the study file"
+        )
+    unknown = sorted(symbols - set(species))
+    if unknown:
+        raise StructureError(
+            f"{', '.join(unknown)} in {formula(atoms)}",
+            f"only elements the potential knows ({', '.join(species)})",
+            "choose another potential or structure",
+        )
+    if atoms.cell.rank < 3 or not np.isfinite(atoms.positions).all():
+        raise StructureError(
+            f"{formula(atoms)} has no three-dimensional cell or positions that are not finite",
+            "a periodic crystal",
+            "check the structure file",
+        )
+    _refuse_overlaps(atoms)
+    return _check_size(atoms, cutoff)
+
+
+def _check_size(atoms: Atoms, cutoff: float) -> list[str]:
+    height = float(perpendicular_heights(atoms.cell.array).min())
+    if height <= cutoff:
+        raise StructureError(
+            f"a cell only {height:.2f} Å high",
+            f"more than the potential's cutoff of {cutoff:g} Å",
+            "enlarge `supercell` in the study file",
+        )
+    if height < 2 * cutoff:
+        return [
+            f"The cell is {height:.1f} Å high, less than twice the potential's cutoff ({cutoff:g} Å): "
+            "expect strong finite-size effects; a larger supercell is advised."
+        ]
+    return []
+
+
+def _refuse_overlaps(atoms: Atoms) -> None:
+    radii = covalent_radii[atoms.numbers]
+    reach = 2 * OVERLAP_FRACTION * float(radii.max())
+    cloud = with_images(atoms.positions, atoms.cell.array, reach)
+    pairs = cKDTree(cloud.positions).query_pairs(reach, output_type="ndarray")
+    pairs = pairs[(pairs < len(atoms)).any(axis=1)]
+    if len(pairs) == 0:
+        return
+    i, j = cloud.index[pairs].T
+    distances = np.linalg.norm(cloud.positions[pairs[:, 0]] - cloud.positions[pairs[:, 1]], axis=1)
+    ratio = distances / (radii[i] + radii[j])
+    worst = int(ratio.argmin())
+    if ratio[worst] < OVERLAP_FRACTION:
+        a, b = int(i[worst]), int(j[worst])
+        raise StructureError(
+            f"overlapping atoms: {atoms.symbols[a]} (atom {a}) and {atoms.symbols[b]} (atom {b}) "
+            f"are {distances[worst]:.2f} Å apart",
+            f"at least {OVERLAP_FRACTION * (radii[a] + radii[b]):.2f} Å",
+            "check the structure file (partial occupancies must be resolved into an ordered cell)",
+        )

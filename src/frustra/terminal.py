@@ -1,0 +1,155 @@
+"""What a run shows in the terminal: a bar with the time left, a line per running job, the summary."""
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from frustra.campaign.pipeline import Estimate, Job, Material
+from frustra.campaign.results import Results
+from frustra.campaign.workflow import read_progress
+from frustra.errors import EngineError
+from frustra.report import summary_rows
+
+MINUTE = 60
+
+
+@contextmanager
+def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Give a pool of processes that end with this one, however it ends."""
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
+    try:
+        yield pool
+    except BrokenProcessPool:
+        raise EngineError(
+            "a worker process was killed", remedy="check the memory; finished steps are kept, run the same command again"
+        ) from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Watch the parent from a thread; without it this process has nobody to work for."""
+    parent = parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+class Display:
+    """The progress of a run; in a pipe or a log file, one line per finished job."""
+
+    def __init__(self, name: str, materials: Sequence[Material], root: Path) -> None:
+        self._console = Console(stderr=True)
+        self._root = root
+        self._total = 0
+        self._tasks: dict[str, TaskID] = {}
+        self._calls: dict[str, int] = {}
+        self._done: set[str] = set()
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=28),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._jobs = [(j.name, j.force_calls) for m in materials for j in (*m.walks(), *m.temperatures(m.starts[0], 0.0))]
+        self._console.print(f"[bold]{name}[/bold]: {len(self._jobs)} jobs; results will be in {root}", highlight=False)
+
+    def __enter__(self) -> "Display":
+        """Start drawing."""
+        self._progress.start()
+        self._all = self._progress.add_task("all", total=sum(calls for _, calls in self._jobs))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop drawing."""
+        self._progress.stop()
+
+    def watch(self, pending: Sequence[Job]) -> None:
+        """Draw how far every job is; called a few times a second with those not yet finished."""
+        waiting = {job.name: job for job in pending}
+        for name, job in waiting.items():
+            self._calls.setdefault(name, 0)
+            told = read_progress(self._root / "steps" / "progress", name)
+            if told is not None:
+                stage, done = told
+                self._calls[name] = min(done, job.force_calls)
+                self._draw(name, stage, job.force_calls)
+        for name in set(self._calls) - set(waiting) - self._done:
+            self._finish(name)
+        self._progress.update(self._all, completed=sum(self._calls.values()))
+
+    def _draw(self, name: str, stage: str, total: int) -> None:
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, total=total)
+        self._progress.update(self._tasks[name], completed=self._calls[name], description=f"{name}: {stage}")
+
+    def _finish(self, name: str) -> None:
+        self._done.add(name)
+        self._calls[name] = dict(self._jobs).get(name, self._calls[name])
+        if name in self._tasks:
+            self._progress.remove_task(self._tasks[name])
+        self._console.print(f"  done: {name}", highlight=False)
+
+
+def print_estimate(name: str, cost: Estimate, materials: Sequence[Material]) -> None:
+    """Print tasks, force calls and the time that a run would take."""
+    console = Console()
+    table = Table(title=f"{name}: what a run would do", title_justify="left")
+    for head in ("job", "atoms", "force calls"):
+        table.add_column(head, justify="left" if head == "job" else "right")
+    for job, atoms, calls in cost.jobs:
+        table.add_row(job, str(atoms), f"{calls:,}")
+    table.add_section()
+    table.add_row(f"{len(cost.jobs)} jobs", "", f"{sum(c for *_, c in cost.jobs):,}")
+    console.print(table)
+    for material, speed in cost.speeds.items():
+        console.print(f"{material}: {speed:,.0f} atom-steps/s per worker, measured now", highlight=False)
+    minutes = cost.seconds / MINUTE
+    console.print(
+        f"About {minutes:.0f} min with {cost.workers} workers, if nothing is done yet; "
+        f"results would be in {materials[0].context.root}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def print_summary(results: Results, page: Path) -> None:
+    """Print the table of results, the warnings and where the report is."""
+    console = Console()
+    for name, material in results.materials.items():
+        heads, rows = summary_rows(material.temperatures)
+        table = Table(title=f"{name} ({material.formula})", title_justify="left")
+        for head in heads:
+            table.add_column(head, justify="right")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+        fit = material.arrhenius
+        if fit.Ea_eV is not None:
+            console.print(
+                f"Ea {fit.Ea_eV.value:.3f} ± {fit.Ea_eV.std or 0:.3f} eV; σ(300 K), extrapolated: "
+                f"{fit.sigma_300K_mS_cm:.2g} mS/cm [{fit.sigma_300K_low:.2g}, {fit.sigma_300K_high:.2g}]",
+                highlight=False,
+            )
+    for warning in results.warnings:
+        console.print(f"[yellow]![/yellow] {warning}", highlight=False, soft_wrap=True)
+    console.print(f"[bold]Report:[/bold] {page}", highlight=False, soft_wrap=True)
