@@ -65,10 +65,19 @@ def lattice_table(found: Record) -> str:
 def orderings_table(found: Record) -> str:
     """Return the table of relaxed energies of Li orderings."""
     rows = [
-        [name, *(f"{row[key]:.1f}" for key in row)]
-        for name, row in found["orderings"]["orderings"].items()
+        [name, *(f"{row[key]:.1f}" for key in row)] for name, row in found["orderings"]["orderings"].items()
     ]
     return table(["ordering", "student", "teacher, single point", "teacher, relaxed"], rows)
+
+
+def share_table(found: Record) -> str:
+    """Return how far the per-Li energies follow the total energy."""
+    rows = [
+        [who, *(f"{row[key]:.2f}" for key in list(row)[:2]), f"{row['standard_deviation_mev']:.0f}"]
+        for who, row in found["orderings"]["li_energy_share"].items()
+    ]
+    head = ["mean per-Li energy against total energy per Li", "slope", "correlation"]
+    return table([*head, "spread of single Li (meV)"], rows)
 
 
 def stability_text(found: Record) -> str:
@@ -97,7 +106,7 @@ def page(card: Record) -> str:
     found = card["errors"]
     order = found["orderings"]
     held = found["held_out_trajectories"]
-    std = order["per_li_energy_std_mev"]
+    gauge = found["gauge"]
     used = ", ".join(f"{n} ({name})" for name, n in card["frames"]["numbers"].items())
     warnings = "\n".join(f"- {x}" for x in card["not_for"])
     return f"""# {card["name"]}: the embedded potential for Li3YCl6
@@ -110,8 +119,6 @@ fitted to a published {TEACHER["name"]} ([doi {TEACHER["doi"]}](https://doi.org/
 **Not for:**
 
 {warnings}
-
-{GAUGE}
 
 ## Errors on the student's own MD
 
@@ -131,9 +138,15 @@ meV per Li, relative to the first; snapshots of those runs, relaxed in one 240-a
 
 Spread {order["spread_teacher_relaxed"]:.2f}, student minus teacher {order["scatter_relaxed"]:.2f}
 (standard deviations), slope {order["slope_relaxed"]:.3f}, rank correlation
-{order["rank_correlation_relaxed"]:.3f}. The per-Li energies of these states correlate with the
-teacher's own split at {order["per_li_energy_correlation"]:.2f} (spread of student and teacher
-{std["student"]:.0f} and {std["teacher"]:.0f} meV).
+{order["rank_correlation_relaxed"]:.3f}.
+
+## Per-atom energies
+
+{GAUGE} Here the split was fixed after the fit: among potentials with the same totals (changed
+by {gauge["force_change_mev_per_ang"]:.2f} meV/Å), the one whose framework energies vary least. Over
+the relaxed states above:
+
+{share_table(found)}
 
 ## Lattice, stability, speed
 

@@ -2,8 +2,9 @@
 
 A proper orthogonal descriptor (POD) potential is fitted to a published moment tensor potential:
 first to its labelled frames, then, in two rounds, also to frames of the student's own molecular
-dynamics, relaxed frames and strained cells, all labelled by the teacher. Then it is validated and
-written with its card. Every stage is skipped where its output exists in the work folder.
+dynamics, relaxed frames and strained cells, all labelled by the teacher. Then the gauge of its
+per-atom energies is fixed, and it is validated and written with its card. Every stage is skipped
+where its output exists in the work folder.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 from ase.io import read
+from gauge import SPREAD_WEIGHTS, TOLERANCES, fix_gauge
 from student import (
     TEMPERATURES,
     Ladder,
@@ -133,11 +135,14 @@ def near_ground_state(data: Path, student: Student, folder: Path, seed: int) -> 
 
 def new_frames(
     folder: Path, data: Path, student: Student, teacher: Teacher, index: int
-) -> list[Atoms]:
-    """Run one round of the student's own MD and relaxations and label its frames."""
-    store = folder / "labelled.xyz"
-    if store.exists():
-        return read_frames(store)
+) -> tuple[list[Atoms], list[Atoms]]:
+    """Run one round of the student's own MD and relaxations and label its frames.
+
+    Returns the moving frames and the relaxed ones.
+    """
+    stores = folder / "moving.xyz", folder / "relaxed.xyz"
+    if stores[1].exists():
+        return read_frames(stores[0]), read_frames(stores[1])
     start = ordered_supercell(data, student, folder / "cell")
     moving: list[Atoms] = []
     resting: list[Atoms] = []
@@ -146,17 +151,16 @@ def new_frames(
         atoms.set_cell(start.cell.array * strain, scale_atoms=True)
         ladder = Ladder(temperatures, seed)
         by_temperature = run_ladder(folder / f"md{seed}", atoms, student, ladder)
-        for kelvin, found in by_temperature.items():
-            moving += found
+        for kelvin, frames in by_temperature.items():
+            moving += frames
             name = folder / f"relax{seed}-{kelvin}"
-            resting.append(relax(name, found[-1], student))
+            resting.append(relax(name, frames[-1], student))
     moving += strained_cells(data, 40, seed=index)
     resting += near_ground_state(data, student, folder / "lowest", seed=index)
     resting.append(start)
-    labelled = [teacher.label(a) for a in moving]
-    labelled += RELAXED_COPIES * [teacher.label(a) for a in resting]
-    write_frames(store, labelled)
-    return read_frames(store)
+    for store, found in zip(stores, (moving, resting), strict=True):
+        write_frames(store, [teacher.label(a) for a in found])
+    return read_frames(stores[0]), read_frames(stores[1])
 
 
 def fit(work: Path, data: Path, teacher: Teacher) -> tuple[Student, dict[str, int]]:
@@ -174,13 +178,16 @@ def fit(work: Path, data: Path, teacher: Teacher) -> tuple[Student, dict[str, in
     frames_used = {"given": len(given)}
     train = list(given)
     student = fitpod(work / "fit0", train)
+    for_gauge = given[::12]
     for index in range(len(ROUNDS)):
-        found = new_frames(work / f"round{index + 1}", data, student, teacher, index)
-        frames_used[f"round {index + 1}"] = len(found)
-        train += found
+        folder = work / f"round{index + 1}"
+        moving, relaxed = new_frames(folder, data, student, teacher, index)
+        frames_used[f"round {index + 1}"] = len(moving) + len(relaxed)
+        train += moving + RELAXED_COPIES * relaxed
+        for_gauge += moving[::8] + relaxed
         student = fitpod(work / f"fit{index + 1}", train)
-        print(f"round {index + 1}: {len(found)} new frames, fitted", flush=True)
-    return student, frames_used
+        print(f"round {index + 1}: fitted to {len(train)} frames", flush=True)
+    return fix_gauge(work / "gauge", for_gauge, student), frames_used
 
 
 def main() -> None:
@@ -198,6 +205,7 @@ def main() -> None:
     shutil.copy(student.parameters, args.out / "parameters.pod")
     shutil.copy(student.coefficients, args.out / "coefficients.pod")
     settings = {**PARAMETERS, **WEIGHTS, "relaxed_copies": RELAXED_COPIES}
+    settings |= {"gauge_tolerances": TOLERANCES, "gauge_spread_weights": SPREAD_WEIGHTS}
     validate(work, data, student, teacher, args.out, {"frames": frames_used, "fit": settings})
 
 

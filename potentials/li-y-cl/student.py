@@ -32,10 +32,7 @@ class Student:
 
     def commands(self) -> str:
         """Return the LAMMPS lines that load it."""
-        return (
-            "pair_style pod\n"
-            f"pair_coeff * * {self.parameters} {self.coefficients} {' '.join(SPECIES)}\n"
-        )
+        return f"pair_style pod\npair_coeff * * {self.parameters} {self.coefficients} {' '.join(SPECIES)}\n"
 
 
 @dataclass(frozen=True)
@@ -100,9 +97,7 @@ def frames(path: Path) -> list[Atoms]:
     return found
 
 
-def run_ladder(
-    folder: Path, atoms: Atoms, student: Student, ladder: Ladder
-) -> dict[int, list[Atoms]]:
+def run_ladder(folder: Path, atoms: Atoms, student: Student, ladder: Ladder) -> dict[int, list[Atoms]]:
     """Run constant-volume MD at each temperature in turn and return frames per temperature."""
     first = ladder.temperatures[0]
     script = header(folder, atoms, student, "ladder")

@@ -75,8 +75,7 @@ def own_md(ladders: dict[str, dict[int, list[Atoms]]], teacher: Teacher) -> Reco
         for kelvin in TEMPERATURES
     }
     result: Record = {
-        str(kelvin): errors([a for a, _ in both], [b for _, b in both])
-        for kelvin, both in pairs.items()
+        str(kelvin): errors([a for a, _ in both], [b for _, b in both]) for kelvin, both in pairs.items()
     }
     every = [pair for both in pairs.values() for pair in both]
     result["all"] = errors([a for a, _ in every], [b for _, b in every])
@@ -104,6 +103,16 @@ def lithium(atoms: Atoms) -> NDArray[np.bool_]:
     return np.array(atoms.get_chemical_symbols()) == "Li"
 
 
+def share(totals: NDArray[np.float64], per_li: Sequence[NDArray[np.float64]]) -> Record:
+    """Return how far the per-Li energies follow the relaxed total energy per Li."""
+    means = np.array([1000 * e.mean() for e in per_li])
+    return {
+        "slope_of_mean_on_total": float(np.polyfit(totals, means, 1)[0]),
+        "correlation_with_total": float(np.corrcoef(totals, means)[0, 1]),
+        "standard_deviation_mev": 1000 * float(np.std(np.concatenate(per_li))),
+    }
+
+
 def orderings(folder: Path, states: dict[str, Atoms], student: Student, teacher: Teacher) -> Record:
     """Compare the relaxed energies of different Li orderings in one cell, in meV per Li."""
     rows, ours, theirs = [], [], []
@@ -124,9 +133,7 @@ def orderings(folder: Path, states: dict[str, Atoms], student: Student, teacher:
     return {
         "unit": "meV per Li, relative to the first ordering",
         "orderings": {
-            name: dict(
-                zip(("student", "teacher_single_point", "teacher_relaxed"), row, strict=True)
-            )
+            name: dict(zip(("student", "teacher_single_point", "teacher_relaxed"), row, strict=True))
             for name, row in zip(states, table.tolist(), strict=True)
         },
         "spread_teacher_relaxed": float(table[:, 2].std()),
@@ -134,12 +141,9 @@ def orderings(folder: Path, states: dict[str, Atoms], student: Student, teacher:
         "scatter_relaxed": float(difference[:, 1].std()),
         "slope_relaxed": float(np.polyfit(table[:, 2], table[:, 0], 1)[0]),
         "rank_correlation_relaxed": float(spearmanr(table[:, 0], table[:, 2]).statistic),
-        "per_li_energy_correlation": float(
-            np.corrcoef(np.concatenate(ours), np.concatenate(theirs))[0, 1]
-        ),
-        "per_li_energy_std_mev": {
-            "student": 1000 * float(np.std(np.concatenate(ours))),
-            "teacher": 1000 * float(np.std(np.concatenate(theirs))),
+        "li_energy_share": {
+            "student": share(table[:, 0], ours),
+            "teacher": share(table[:, 2], theirs),
         },
     }
 
@@ -225,12 +229,9 @@ def validate(
     start = unit.repeat((2, 2, 2))
     ground = relax(here / "ground", read(data / "LYC_222_lowest_found.extxyz"), student, cell=True)
     found: Record = {"date": datetime.now(UTC).date().isoformat(), **fit_errors(work)}
-    found["lattice"] = stage(
-        here / "lattice.json", lambda: lattice(here / "unit", data, student, teacher)
-    )
-    found["energy_sum"] = stage(
-        here / "energy_sum.json", lambda: energy_sum(here / "sum", start, student)
-    )
+    found["gauge"] = json.loads((work / "gauge" / "effect.json").read_text())
+    found["lattice"] = stage(here / "lattice.json", lambda: lattice(here / "unit", data, student, teacher))
+    found["energy_sum"] = stage(here / "energy_sum.json", lambda: energy_sum(here / "sum", start, student))
     found["speed"] = stage(
         here / "speed.json",
         lambda: {"atoms": 240, "steps_per_s": speed(here / "speed", start, student)},

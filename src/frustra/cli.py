@@ -1,8 +1,7 @@
-"""The command line: `frustra run`, `frustra init`. Errors the user can mend end in one sentence and exit code 2."""
+"""The command line. Errors the user can mend end in one sentence and exit code 2."""
 
 import errno
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="frustra",
-    help="The density of atomistic states of fast ion conductors, from a crystal and any machine-learning potential.",
+    help="The density of atomistic states of fast ion conductors, from a crystal and a potential.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -46,7 +45,7 @@ def _plain_errors() -> Iterator[None]:
         if error.errno not in {errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT}:
             raise
         place = f" ({error.filename})" if error.filename else ""
-        _fail(f"{os.strerror(error.errno)}{place}; finished steps are kept; mend it and run the same command again.")
+        _fail(f"{os.strerror(error.errno)}{place}; finished steps are kept; mend it and run again")
     except KeyboardInterrupt:
         typer.echo("\nStopped. Finished steps are kept: the same command goes on from here.", err=True)
         raise typer.Exit(STOPPED) from None
@@ -58,7 +57,9 @@ def _fail(sentence: str) -> None:
 
 
 @app.callback(invoke_without_command=True)
-def _version(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
     if version:
         from importlib import metadata  # noqa: PLC0415
 
@@ -85,7 +86,9 @@ def init(
 def run(
     study: Annotated[Path, typer.Argument(help="The study file (TOML); `frustra init` writes one.")],
     workers: Annotated[int, typer.Option(min=0, help="Processes, one thread each; 0: one per core.")] = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print tasks, force calls and time; compute nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print tasks, force calls and time; compute nothing.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="The run's folder; by default runs/NAME.")] = None,
 ) -> None:
     """Run a study: ground state, MD, conductivity, relaxed snapshots, DOAS, report."""
@@ -128,4 +131,4 @@ def _run(settings: "Study", file: Path, materials: "list[Material]", workers: in
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,9 +1,9 @@
 """Periodic geometry that holds for any cell, also a strongly skewed one."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
-from ase.geometry import find_mic, minkowski_reduce
+from ase.geometry import find_mic
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
@@ -30,7 +30,8 @@ def perpendicular_heights(cell: ArrayLike) -> Array:
     return heights
 
 
-class PeriodicPoints(NamedTuple):
+@dataclass(frozen=True)
+class PeriodicPoints:
     """Points and those periodic images of them that lie in or near the home cell."""
 
     positions: Array

@@ -90,7 +90,7 @@ def read_structure(path: Path | str) -> Atoms:
     if not path.is_file():
         raise DataError(f"no structure file {path}", remedy="check `structure` in the study file")
     try:
-        atoms = ase_read(path)
+        atoms: Any = ase_read(path)
     except Exception as error:  # noqa: BLE001 - ASE's readers raise anything at all
         raise DataError(
             f"{path} cannot be read as a structure ({type(error).__name__}: {error})",
@@ -174,7 +174,9 @@ def _opened(path: Path) -> Iterator[h5py.File]:
         with h5py.File(path, "r") as file:
             yield file
     except (OSError, KeyError) as error:
-        raise DataError(f"{path} is damaged or not written by frustra ({error})", remedy="make it anew") from None
+        raise DataError(
+            f"{path} is damaged or not written by frustra ({error})", remedy="make it anew"
+        ) from None
 
 
 _SNAPSHOT_ARRAYS = (
@@ -203,7 +205,8 @@ def read_snapshots(path: Path | str) -> Snapshots:
 def write_states(path: Path, states: StateTable) -> None:
     """Write a StateTable as Parquet; units and meanings go into the columns' metadata."""
     schema = [
-        pa.field(c.name, pa.array(states[c.name][:0]).type, metadata={"unit": c.unit, "doc": c.doc}) for c in COLUMNS
+        pa.field(c.name, pa.array(states[c.name][:0]).type, metadata={"unit": c.unit, "doc": c.doc})
+        for c in COLUMNS
     ]
     table = pa.table([pa.array(states[c.name]) for c in COLUMNS], schema=pa.schema(schema))
     with replacing(path) as temporary:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -24,9 +24,10 @@ SITE_COLOURS = {"oct": "#2b6ca3", "tet": "#d9682b", "other": "#9aa0a6"}
 SITE_NAMES = {"oct": "Octahedral", "tet": "Tetrahedral", "other": "Other"}
 
 _STYLE: dict[str, Any] = {
-    "font.size": 9, "axes.labelsize": 9.5, "axes.titlesize": 10, "xtick.labelsize": 8.5, "ytick.labelsize": 8.5,
-    "legend.fontsize": 8.5, "legend.frameon": False, "axes.linewidth": 0.8, "lines.linewidth": 1.4,
-    "xtick.direction": "in", "ytick.direction": "in", "xtick.minor.visible": True, "ytick.minor.visible": True,
+    "font.size": 9, "axes.labelsize": 9.5, "axes.titlesize": 10,
+    "xtick.labelsize": 8.5, "ytick.labelsize": 8.5, "legend.fontsize": 8.5, "legend.frameon": False,
+    "axes.linewidth": 0.8, "lines.linewidth": 1.4, "xtick.direction": "in", "ytick.direction": "in",
+    "xtick.minor.visible": True, "ytick.minor.visible": True,
     "figure.dpi": 110, "savefig.dpi": 220, "svg.hashsalt": "frustra", "mathtext.default": "regular",
 }  # fmt: skip
 
@@ -34,14 +35,14 @@ _STYLE: dict[str, Any] = {
 @contextmanager
 def style() -> Iterator[None]:
     """Apply the figures' common style inside the block."""
-    import matplotlib as mpl  # noqa: PLC0415 - drawing is optional work, importing it is slow
+    import matplotlib as mpl
 
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(cast("Any", _STYLE)):
         yield
 
 
 def _figure(rows: int, width: float, height: float, **options: Any) -> tuple[Figure, list[Axes]]:
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(rows, 1, squeeze=False, **options)[:, 0]
@@ -50,7 +51,7 @@ def _figure(rows: int, width: float, height: float, **options: Any) -> tuple[Fig
 
 def temperature_colours(temperatures: Sequence[float]) -> list[tuple[float, ...]]:
     """Return one colour per temperature, from cold blue to hot red."""
-    from matplotlib import colormaps  # noqa: PLC0415
+    from matplotlib import colormaps
 
     positions = np.linspace(0.04, 0.96, max(len(temperatures), 2))[: len(temperatures)]
     return [tuple(colormaps["coolwarm"](p)) for p in positions]
@@ -69,21 +70,37 @@ def plot_doas(densities: Sequence[Density], doubtful: Sequence[float] = ()) -> F
     figure, axes = _figure(
         len(densities), 5.2, 0.55 + 1.0 * len(densities), sharex=True, gridspec_kw={"hspace": 0.0}
     )
-    figure.get_layout_engine().set(h_pad=0.0, hspace=0.0)  # type: ignore[union-attr]
+    cast("Any", figure.get_layout_engine()).set(h_pad=0.0, hspace=0.0)
     edges = densities[0].edges * MEV
     for ax, density in zip(axes, reversed(densities), strict=True):
         floor = np.zeros(len(edges) - 1)
         for kind, values in density.by_site.items():
             if values.any():
-                ax.stairs(floor + values, edges, baseline=floor, fill=True, color=SITE_COLOURS[kind], alpha=0.85, lw=0)
+                ax.stairs(
+                    floor + values,
+                    edges,
+                    baseline=floor,
+                    fill=True,
+                    color=SITE_COLOURS[kind],
+                    alpha=0.85,
+                    lw=0,
+                )
                 floor = floor + values
         ax.stairs(floor, edges, color="#1b1f23", lw=0.7)
         ax.set_ylim(0, 1.22 * floor.max())
         ax.tick_params(labelleft=False, left=False, which="both")
         mark = " (not equilibrated)" if density.temperature in doubtful else ""
-        ax.text(0.985, 0.86, f"{density.temperature:g} K{mark}", transform=ax.transAxes, ha="right", va="top", weight="bold")
         ax.text(
-            0.985, 0.60, f"S = {density.entropy:.2f} ± {density.std['entropy']:.2f} nat\nIQR = {MEV * density.iqr:.0f} meV",
+            0.985,
+            0.86,
+            f"{density.temperature:g} K{mark}",
+            transform=ax.transAxes,
+            ha="right",
+            va="top",
+            weight="bold",
+        )
+        ax.text(
+            0.985, 0.60, _metrics_text(density),
             transform=ax.transAxes, ha="right", va="top", fontsize=8, color="#444c56",
         )  # fmt: skip
     axes[0].set_xlim(min(0.0, edges[0]), _upper_energy(densities) * MEV)
@@ -95,8 +112,13 @@ def plot_doas(densities: Sequence[Density], doubtful: Sequence[float] = ()) -> F
     return figure
 
 
+def _metrics_text(density: Density) -> str:
+    entropy = f"S = {density.entropy:.2f} ± {density.std['entropy']:.2f} nat"
+    return f"{entropy}\nIQR = {MEV * density.iqr:.0f} meV"
+
+
 def _upper_energy(densities: Sequence[Density]) -> float:
-    """Return the energy (eV) below which 99.9 % of the states of every temperature lie, with room for text."""
+    """Return the energy (eV) below which 99.9 % of the states of every temperature lie, and a margin."""
     tops = []
     for density in densities:
         cumulated = np.cumsum(density.total)
@@ -105,13 +127,13 @@ def _upper_energy(densities: Sequence[Density]) -> float:
 
 
 def _patch(colour: str, label: str) -> Any:
-    from matplotlib.patches import Patch  # noqa: PLC0415
+    from matplotlib.patches import Patch
 
     return Patch(color=colour, label=label, alpha=0.85)
 
 
 def plot_arrhenius(result: MaterialResult, fit: Arrhenius | None) -> Figure:
-    """Draw ln-scale σT against 1000/T, a temperature axis on top; bounds as arrows, doubts as open symbols."""
+    """Draw σT against 1000/T, a temperature axis on top; bounds as triangles, doubts as open symbols."""
     figure, (ax,) = _figure(1, 5.2, 4.0)
     for row in result.temperatures:
         _draw_conductivity(ax, row)
@@ -145,7 +167,18 @@ def _draw_conductivity(ax: Axes, row: TemperatureResult) -> None:
     error = (row.conductivity.std or 0.0) * row.T_K
     lower = min(error, 0.9 * y)
     face = "#2b6ca3" if row.equilibrated else "white"
-    ax.errorbar(x, y, [[lower], [error]], fmt="o", color="#2b6ca3", mfc=face, ms=6, capsize=2.5, lw=1.1, zorder=4)
+    ax.errorbar(
+        x,
+        y,
+        [[lower], [error]],
+        fmt="o",
+        color="#2b6ca3",
+        mfc=face,
+        ms=6,
+        capsize=2.5,
+        lw=1.1,
+        zorder=4,
+    )
 
 
 def _draw_line(ax: Axes, fit: Arrhenius, left: float, right: float) -> None:
@@ -173,16 +206,20 @@ def _reciprocal(value: Any) -> Any:
 
 
 def _symbols(rows: Sequence[TemperatureResult], fitted: bool) -> list[Any]:
-    from matplotlib.lines import Line2D  # noqa: PLC0415
+    from matplotlib.lines import Line2D
 
     handles = []
     measured = [r for r in rows if not r.conductivity.is_upper_bound]
     if any(r.equilibrated for r in measured):
         handles.append(Line2D([], [], ls="", marker="o", color="#2b6ca3", label="measured"))
     if any(not r.equilibrated for r in measured):
-        handles.append(Line2D([], [], ls="", marker="o", color="#2b6ca3", mfc="white", label="not equilibrated"))
+        handles.append(
+            Line2D([], [], ls="", marker="o", color="#2b6ca3", mfc="white", label="not equilibrated")
+        )
     if len(measured) < len(rows):
-        handles.append(Line2D([], [], ls="", marker="v", color="#9aa0a6", mfc="none", label="95 % upper bound"))
+        handles.append(
+            Line2D([], [], ls="", marker="v", color="#9aa0a6", mfc="none", label="95 % upper bound")
+        )
     if fitted:
         handles.append(Line2D([], [], color="#1b1f23", lw=1.2, label="Arrhenius line, 68 % band"))
     return handles
@@ -202,7 +239,15 @@ def plot_site_fractions(rows: Sequence[TemperatureResult]) -> Figure:
         if floor.any():
             ax.errorbar(x, floor, errors, fmt="none", color="#1b1f23", capsize=2.5, lw=1)
         for i in np.flatnonzero((values > 0) & (floor > 0)):
-            ax.text(x[i], floor[i] - 1.2, f"{values[i]:.1f} %", ha="center", va="top", color="white", fontsize=8)
+            ax.text(
+                x[i],
+                floor[i] - 1.2,
+                f"{values[i]:.1f} %",
+                ha="center",
+                va="top",
+                color="white",
+                fontsize=8,
+            )
         floor += values
     lowest = 100 * min(r.site_fractions["oct"] for r in rows)
     ax.set_ylim(max(0.0, min(lowest - 12, 75)), 100)

@@ -13,9 +13,16 @@ import numpy as np
 from frustra.campaign.analyse import MaterialAnalysis
 from frustra.campaign.results import Quantity, Results, TemperatureResult
 from frustra.io import replacing, write_csv, write_text
-from frustra.plots import plot_arrhenius, plot_doas, plot_energy, plot_msd, plot_site_fractions, style
+from frustra.plots import (
+    plot_arrhenius,
+    plot_doas,
+    plot_energy,
+    plot_msd,
+    plot_site_fractions,
+    style,
+)
 from frustra.sites import SITE_KINDS
-from frustra.units import CM2_PER_S, MEV
+from frustra.units import MEV
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,7 +100,12 @@ def _doas_data(analysis: MaterialAnalysis) -> dict[str, Any]:
     for column in ("T_K", "energy_eV", *SITE_KINDS, "total"):
         values: list[Any] = []
         for d in analysis.densities:
-            bins = {"T_K": np.full(len(d.total), d.temperature), "energy_eV": d.centres, "total": d.total, **d.by_site}
+            bins = {
+                "T_K": np.full(len(d.total), d.temperature),
+                "energy_eV": d.centres,
+                "total": d.total,
+                **d.by_site,
+            }
             values += bins[column].tolist()
         parts.append((column, values))
     return dict(parts)
@@ -163,7 +175,10 @@ def _section(
     figures = "".join(_figure_html(p, root / "figures" / f"{name}_{p.name}") for p in pictures)
     result = analysis.result
     arrhenius = result.arrhenius
-    facts = [f"{result.atoms} atoms, {result.ions} {result.specie}", f"anions {', '.join(result.anions)}"]
+    facts = [
+        f"{result.atoms} atoms, {result.ions} {result.specie}",
+        f"anions {', '.join(result.anions)}",
+    ]
     if arrhenius.Ea_eV is not None and arrhenius.sigma_300K_mS_cm is not None:
         facts.append(f"E<sub>a</sub> {format_quantity(arrhenius.Ea_eV)}")
         facts.append(
@@ -214,7 +229,18 @@ def _with_error(value: float, std: float) -> str:
 
 def summary_rows(rows: Sequence[TemperatureResult]) -> tuple[list[str], list[list[str]]]:
     """Return headings and cells of the summary table, for the page and for the terminal."""
-    heads = ["T (K)", "D (cm²/s)", "σ (mS/cm)", "oct (%)", "tet (%)", "S (nat)", "IQR (meV)", "⟨E⟩ (meV/ion)", "snapshots", "equilibrated"]
+    heads = [
+        "T (K)",
+        "D (cm²/s)",
+        "σ (mS/cm)",
+        "oct (%)",
+        "tet (%)",
+        "S (nat)",
+        "IQR (meV)",
+        "⟨E⟩ (meV/ion)",
+        "snapshots",
+        "equilibrated",
+    ]
     body = []
     for r in rows:
         energy, states = r.relaxed_energy, r.states
@@ -246,7 +272,9 @@ def _table(rows: Sequence[TemperatureResult]) -> str:
     heads, body = summary_rows(rows)
     head = "".join(f"<th>{html.escape(h)}</th>" for h in heads)
     lines = "".join(
-        f"<tr{'' if r.equilibrated else ' class=doubt'}>" + "".join(f"<td>{html.escape(c)}</td>" for c in cells) + "</tr>"
+        f"<tr{'' if r.equilibrated else ' class=doubt'}>"
+        + "".join(f"<td>{html.escape(c)}</td>" for c in cells)
+        + "</tr>"
         for r, cells in zip(rows, body, strict=True)
     )
     return f"<div class=scroll><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
@@ -274,9 +302,12 @@ bin width, tolerance and numbers of snapshots are this study's own.</p></section
 
 def _settings_table(study: dict[str, Any]) -> str:
     lines = "".join(
-        f"<tr><td>{html.escape(key)}</td><td>{html.escape(str(value))}</td></tr>" for key, value in _flat(study)
+        f"<tr><td>{html.escape(key)}</td><td>{html.escape(str(value))}</td></tr>"
+        for key, value in _flat(study)
     )
-    return f"<details><summary>All settings of this run</summary><table class=settings>{lines}</table></details>"
+    return (
+        f"<details><summary>All settings of this run</summary><table class=settings>{lines}</table></details>"
+    )
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

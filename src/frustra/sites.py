@@ -101,7 +101,9 @@ def sites_of(atoms: Atoms, anions: Sequence[str]) -> Sites:
     points = atoms.positions[indices_of(atoms, *anions)]
     if len(points) < 4:
         raise StructureError(
-            f"only {len(points)} anions ({', '.join(anions)}) in the structure", "at least four", "enlarge `supercell`"
+            f"only {len(points)} anions ({', '.join(anions)}) in the structure",
+            "at least four",
+            "enlarge `supercell`",
         )
     margin = 2.5 * (abs(np.linalg.det(cell)) / len(points)) ** (1 / 3)
     centres = _empty_sphere_centres(with_images(points, cell, margin).positions)
@@ -138,5 +140,5 @@ def _merged(points: Array, cell: Array, distance: float) -> Array:
     firsts = points[np.unique(label, return_index=True)[1]][label - 1]
     offsets = minimum_image(points - firsts, cell)
     means = np.stack([np.bincount(label, offsets[:, k])[1:] for k in range(3)], axis=1)
-    means /= np.bincount(label)[1:, None]
-    return wrap(points[np.unique(label, return_index=True)[1]] + means, cell)
+    sizes = np.bincount(label)[1:, None]
+    return wrap(points[np.unique(label, return_index=True)[1]] + means / sizes, cell)

@@ -53,10 +53,15 @@ class Snapshots:
             if item.name in _SHARED:
                 continue
             if len(value) != frames:
-                raise DataError(f"snapshots with {len(value)} {item.name} for {frames} frames", "one for each frame")
+                raise DataError(
+                    f"snapshots with {len(value)} {item.name} for {frames} frames",
+                    "one for each frame",
+                )
         if self.atomic_energies.shape != (frames, atoms):
             raise DataError(
-                f"per-atom energies of shape {self.atomic_energies.shape}", f"({frames}, {atoms})", "check the potential"
+                f"per-atom energies of shape {self.atomic_energies.shape}",
+                f"({frames}, {atoms})",
+                "check the potential",
             )
         self._check_energies()
 

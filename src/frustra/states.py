@@ -62,7 +62,9 @@ class StateTable:
         missing = [n for n in names if n not in self.columns]
         if missing or len(self.columns) != len(names):
             raise DataError(
-                f"a state table with the columns {', '.join(self.columns)}", f"{', '.join(names)}", "make it anew"
+                f"a state table with the columns {', '.join(self.columns)}",
+                f"{', '.join(names)}",
+                "make it anew",
             )
         checked = {c.name: c.check(self.columns[c.name]) for c in COLUMNS}
         if len({len(v) for v in checked.values()}) > 1:

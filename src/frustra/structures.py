@@ -27,7 +27,7 @@ OVERLAP_FRACTION = 0.6
 
 def formula(atoms: Atoms) -> str:
     """Return the reduced chemical formula, as `Li3YCl6`."""
-    return str(atoms.symbols.formula.reduce()[0])
+    return str(atoms.symbols.formula.reduce()[0].format("metal"))
 
 
 def indices_of(atoms: Atoms, *elements: str) -> IntArray:
@@ -63,8 +63,7 @@ def supercell(atoms: Atoms, repeat: Sequence[int]) -> Atoms:
     repeated = atoms.repeat(tuple(repeat))
     standard, _ = repeated.cell.standard_form()
     repeated.set_cell(standard, scale_atoms=True)
-    repeated.pbc = True
-    return repeated
+    return Atoms(numbers=repeated.numbers, positions=repeated.positions, cell=repeated.cell, pbc=True)
 
 
 def strained(atoms: Atoms, cell: ArrayLike) -> Atoms:
@@ -103,7 +102,9 @@ def check_structure(atoms: Atoms, specie: str, species: Sequence[str], cutoff: f
     symbols = set(atoms.get_chemical_symbols())
     if specie not in symbols:
         raise StructureError(
-            f"no {specie} in {formula(atoms)}", "at least one mobile ion", "check `specie` in the study file"
+            f"no {specie} in {formula(atoms)}",
+            "at least one mobile ion",
+            "check `specie` in the study file",
         )
     unknown = sorted(symbols - set(species))
     if unknown:
@@ -131,10 +132,8 @@ def _check_size(atoms: Atoms, cutoff: float) -> list[str]:
             "enlarge `supercell` in the study file",
         )
     if height < 2 * cutoff:
-        return [
-            f"The cell is {height:.1f} Å high, less than twice the potential's cutoff ({cutoff:g} Å): "
-            "expect strong finite-size effects; a larger supercell is advised."
-        ]
+        small = f"The cell is {height:.1f} Å high, less than twice the potential's cutoff ({cutoff:g} Å)"
+        return [f"{small}: expect strong finite-size effects; a larger supercell is advised."]
     return []
 
 

@@ -9,9 +9,17 @@ from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from frustra.campaign.pipeline import Estimate, Job, Material
@@ -31,7 +39,8 @@ def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
         yield pool
     except BrokenProcessPool:
         raise EngineError(
-            "a worker process was killed", remedy="check the memory; finished steps are kept, run the same command again"
+            "a worker process was killed",
+            remedy="check the memory; finished steps are kept, run the same command again",
         ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -68,33 +77,40 @@ class Display:
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._jobs = [(j.name, j.force_calls) for m in materials for j in (*m.walks(), *m.temperatures(m.starts[0], 0.0))]
-        self._console.print(f"[bold]{name}[/bold]: {len(self._jobs)} jobs; results will be in {root}", highlight=False)
+        self._jobs = [(j.name, j.force_calls) for m in materials for j in m.planned()]
+        self._console.print(
+            f"[bold]{name}[/bold]: {len(self._jobs)} jobs; results will be in {root}",
+            highlight=False,
+        )
 
-    def __enter__(self) -> "Display":
+    def __enter__(self) -> Self:
         """Start drawing."""
         self._progress.start()
         self._all = self._progress.add_task("all", total=sum(calls for _, calls in self._jobs))
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Stop drawing."""
         self._progress.stop()
 
-    def watch(self, pending: Sequence[Job]) -> None:
-        """Draw how far every job is; called a few times a second with those not yet finished."""
-        waiting = {job.name: job for job in pending}
-        for name, job in waiting.items():
-            self._calls.setdefault(name, 0)
-            told = read_progress(self._root / "steps" / "progress", name)
-            if told is not None:
-                stage, done = told
-                self._calls[name] = min(done, job.force_calls)
-                self._draw(name, stage, job.force_calls)
-        for name in set(self._calls) - set(waiting) - self._done:
-            self._finish(name)
+    def watch(self, stage: Sequence[Job], pending: Sequence[Job]) -> None:
+        """Draw how far every job of the stage is; called a few times a second."""
+        waiting = {job.name for job in pending}
+        for job in stage:
+            if job.name in waiting:
+                self._calls.setdefault(job.name, 0)
+                told = read_progress(self._root / "steps" / "progress", job.name)
+                if told is not None:
+                    label, done = told
+                    self._calls[job.name] = min(done, job.force_calls)
+                    self._draw(job.name, label, job.force_calls)
+            elif job.name not in self._done:
+                self._finish(job)
         self._progress.update(self._all, completed=sum(self._calls.values()))
 
     def _draw(self, name: str, stage: str, total: int) -> None:
@@ -102,12 +118,13 @@ class Display:
             self._tasks[name] = self._progress.add_task(name, total=total)
         self._progress.update(self._tasks[name], completed=self._calls[name], description=f"{name}: {stage}")
 
-    def _finish(self, name: str) -> None:
-        self._done.add(name)
-        self._calls[name] = dict(self._jobs).get(name, self._calls[name])
-        if name in self._tasks:
-            self._progress.remove_task(self._tasks[name])
-        self._console.print(f"  done: {name}", highlight=False)
+    def _finish(self, job: Job) -> None:
+        began = job.name in self._calls
+        self._done.add(job.name)
+        self._calls[job.name] = job.force_calls
+        if job.name in self._tasks:
+            self._progress.remove_task(self._tasks[job.name])
+        self._console.print(f"  {'done' if began else 'already done'}: {job.name}", highlight=False)
 
 
 def print_estimate(name: str, cost: Estimate, materials: Sequence[Material]) -> None:

@@ -72,7 +72,9 @@ class Trajectory:
         found = np.flatnonzero(np.array(self.symbols) == specie).astype(np.int64)
         if len(found) == 0:
             raise DataError(
-                f"no {specie} in the trajectory", f"one of {', '.join(sorted(set(self.symbols)))}", "check the specie"
+                f"no {specie} in the trajectory",
+                f"one of {', '.join(sorted(set(self.symbols)))}",
+                "check the specie",
             )
         return found
 

@@ -26,7 +26,11 @@ class DensitySettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     bin: float = Field(0.005, gt=0, description="width of the bins (eV), the same at every temperature")
-    zero: Literal["min", "quantile"] = Field("min", description='zero of energy over all temperatures: "min", the lowest state (as in the paper), or "quantile", the 1 % quantile, which does not depend on the sample size')
+    zero: Literal["min", "quantile"] = Field(
+        "min",
+        description='zero of energy over all temperatures: "min", the lowest state (as in the paper), '
+        'or "quantile", the 1 % quantile, which does not depend on the sample size',
+    )
     bootstrap: int = Field(200, ge=20, description="resamplings of whole snapshots for the errors")
 
 
@@ -60,7 +64,8 @@ class Density:
     @property
     def total(self) -> Array:
         """(bins,) states per mobile ion and eV; its integral over energy is one."""
-        return np.sum(list(self.by_site.values()), axis=0)
+        total: Array = np.sum(list(self.by_site.values()), axis=0)
+        return total
 
     @property
     def effective_levels(self) -> float:
@@ -75,7 +80,9 @@ def energy_zero(states: StateTable, settings: DensitySettings) -> float:
 
 
 def densities_of(
-    states: StateTable, settings: DensitySettings | None = None, rng: np.random.Generator | None = None
+    states: StateTable,
+    settings: DensitySettings | None = None,
+    rng: np.random.Generator | None = None,
 ) -> list[Density]:
     """Return the DOAS at every temperature of a table, on common bins.
 
@@ -100,14 +107,17 @@ def densities_of(
     for column in ("material", "element"):
         kinds = np.unique(states[column])
         if len(kinds) > 1:
-            raise AnalysisError(f"states of {', '.join(kinds)} in one density", f"one {column}", "select it first")
+            raise AnalysisError(
+                f"states of {', '.join(kinds)} in one density", f"one {column}", "select it first"
+            )
     states = states.select(states["converged"])
     if len(states) == 0:
         raise AnalysisError("no state from a converged snapshot", "at least one", "raise `max_steps`")
     zero = energy_zero(states, settings)
     edges = _edges(states["energy"] - zero, settings.bin)
     return [
-        _density(states.select(states["temperature"] == t), t, zero, edges, settings, rng) for t in states.temperatures
+        _density(states.select(states["temperature"] == t), t, zero, edges, settings, rng)
+        for t in states.temperatures
     ]
 
 
@@ -134,7 +144,8 @@ def _density(
     errors = bootstrap(groups, metrics, rng, settings.bootstrap)
     norm = len(energies) * settings.bin
     by_site = {
-        kind: np.bincount(bins[states["site"] == kind], minlength=len(edges) - 1) / norm for kind in SITE_KINDS
+        kind: np.bincount(bins[states["site"] == kind], minlength=len(edges) - 1) / norm
+        for kind in SITE_KINDS
     }
     return Density(
         temperature=temperature,
@@ -179,7 +190,8 @@ def site_fractions(
     _, snapshot = np.unique(states["snapshot"], return_inverse=True)
     groups = int(snapshot.max()) + 1
     counts = np.stack(
-        [np.bincount(snapshot, states["site"] == kind, minlength=groups) for kind in SITE_KINDS], axis=1
+        [np.bincount(snapshot, states["site"] == kind, minlength=groups) for kind in SITE_KINDS],
+        axis=1,
     )
     rows = np.bincount(snapshot, minlength=groups)
 

@@ -12,6 +12,7 @@ import numpy as np
 from frustra.geometry import Array
 from frustra.snapshots import Snapshots
 from frustra.stats import block_error
+from frustra.units import MEV
 
 BELOW_GROUND = 0.005
 """eV per cell: a relaxed snapshot this far below the ground state in use is a lower state."""
@@ -37,7 +38,10 @@ class RelaxedEnergy:
     strain: float
     """Energy of the ground state in this cell above that in its own, eV per mobile ion."""
     lower_state: float = 0.0
-    """Energy per cell of the lowest snapshot, its cell relaxed, above the ground state, if that is below it; eV."""
+    """Energy per cell of the lowest snapshot with its cell relaxed, above the ground state; eV.
+
+    Zero unless it is below.
+    """
 
 
 def relaxed_energy(
@@ -58,7 +62,9 @@ def relaxed_energy(
     """
     energies: Array = (snapshots.energies[snapshots.converged] - ground) / ions
     if len(energies) == 0:
-        return RelaxedEnergy(snapshots.temperature, np.nan, np.nan, np.nan, (np.nan, np.nan), strain, lower_state)
+        return RelaxedEnergy(
+            snapshots.temperature, np.nan, np.nan, np.nan, (np.nan, np.nan), strain, lower_state
+        )
     half = max(1, len(energies) // 2)
     blocks = min(5, len(energies))
     return RelaxedEnergy(
@@ -82,21 +88,30 @@ def doubts(energies: Sequence[RelaxedEnergy]) -> list[list[str]]:
     """
     reasons: list[list[str]] = [[] for _ in energies]
     for i, cold in enumerate(energies):
-        falls = [hot for hot in energies[i + 1 :] if _differ(cold.mean, hot.mean, cold.std, hot.std) > SIGNIFICANT]
+        falls = [
+            hot for hot in energies[i + 1 :] if _differ(cold.mean, hot.mean, cold.std, hot.std) > SIGNIFICANT
+        ]
         if falls:
             hot = min(falls, key=lambda e: e.mean)
             reasons[i].append(
-                f"mean relaxed energy {1e3 * cold.mean:.1f} meV per ion, above {1e3 * hot.mean:.1f} at {hot.temperature:g} K"
+                f"mean relaxed energy {MEV * cold.mean:.1f} meV per ion, above "
+                f"{MEV * hot.mean:.1f} at {hot.temperature:g} K"
             )
         lower = [hot for hot in energies[i:] if hot.lower_state < -BELOW_GROUND]
         if lower and cold.mean > min(hot.lowest for hot in lower):
             found = min(lower, key=lambda e: e.lower_state)
             reasons[i].append(
-                f"a snapshot at {found.temperature:g} K relaxed {-1e3 * found.lower_state:.0f} meV per cell below the ground state it started from"
+                f"a snapshot at {found.temperature:g} K relaxed {-MEV * found.lower_state:.0f} meV per cell "
+                "below the ground state it started from"
             )
         first, second = cold.halves
-        if _differ(first, second, cold.std, cold.std) > SIGNIFICANT or _differ(second, first, cold.std, cold.std) > SIGNIFICANT:
-            reasons[i].append(f"mean relaxed energy moved from {1e3 * first:.1f} to {1e3 * second:.1f} meV per ion during the run")
+        if (
+            _differ(first, second, cold.std, cold.std) > SIGNIFICANT
+            or _differ(second, first, cold.std, cold.std) > SIGNIFICANT
+        ):
+            reasons[i].append(
+                f"mean relaxed energy moved from {MEV * first:.1f} to {MEV * second:.1f} meV per ion"
+            )
     return reasons
 
 

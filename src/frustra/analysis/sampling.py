@@ -20,7 +20,9 @@ def evenly_spaced(trajectory: Trajectory, count: int) -> tuple[list[Atoms], Arra
     """
     if count > len(trajectory):
         raise AnalysisError(
-            f"{count} snapshots asked of {len(trajectory)} frames", "no more than there are", "lower `snapshots`"
+            f"{count} snapshots asked of {len(trajectory)} frames",
+            "no more than there are",
+            "lower `snapshots`",
         )
     edges = np.linspace(0, len(trajectory), count + 1)
     chosen = np.minimum(((edges[:-1] + edges[1:]) / 2).astype(int), len(trajectory) - 1)

@@ -11,7 +11,10 @@ from frustra.structures import anions_of, indices_of
 
 
 def tabulate(
-    snapshots: Snapshots, specie: str, anions: Sequence[str] | None = None, material: str = "material"
+    snapshots: Snapshots,
+    specie: str,
+    anions: Sequence[str] | None = None,
+    material: str = "material",
 ) -> StateTable:
     """Return one row per snapshot and mobile ion: its energy, its site and how its frame relaxed.
 

@@ -1,4 +1,4 @@
-"""Tracer diffusivity and Nernst–Einstein conductivity from a trajectory, with errors and a detection limit."""
+"""Tracer diffusivity and Nernst–Einstein conductivity, with errors and a detection limit."""
 
 from dataclasses import dataclass
 
@@ -21,9 +21,16 @@ class TransportSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    charge: float | None = Field(None, description="charge of the mobile ion (e); by default the usual one of the element")
+    charge: float | None = Field(
+        None, description="charge of the mobile ion (e); by default the usual one of the element"
+    )
     jump_length: float = Field(3.0, gt=0, description="length of one jump (Å), to count jumps")
-    detection: float = Field(13.0, gt=0, description="diffusive jumps below which D is reported as an upper bound; 13 is where the error of He, Zhu and Mo reaches 100 %")
+    detection: float = Field(
+        13.0,
+        gt=0,
+        description="diffusive jumps below which D is reported as an upper bound; "
+        "13 is where the error of He, Zhu and Mo reaches 100 %",
+    )
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,9 @@ def displacements_of(trajectory: Trajectory, specie: str) -> tuple[Array, str]:
     mobile = trajectory.indices_of(specie)
     moved = trajectory.positions - trajectory.positions[0]
     framework = np.setdiff1d(np.arange(trajectory.positions.shape[1]), mobile)
-    reference, name = (framework, "framework") if len(framework) else (mobile, "centre of mass (no framework)")
+    reference, name = (
+        (framework, "framework") if len(framework) else (mobile, "centre of mass (no framework)")
+    )
     masses = trajectory.masses[reference]
     drift = np.einsum("fai,a->fi", moved[:, reference], masses) / masses.sum()
     return moved[:, mobile] - drift[:, None], name
@@ -134,15 +143,17 @@ def diffusion_of(trajectory: Trajectory, specie: str, settings: TransportSetting
     settings = settings or TransportSettings()
     if len(trajectory) < SMALLEST_RUN:
         raise AnalysisError(
-            f"{len(trajectory)} frames", f"at least {SMALLEST_RUN} for a diffusivity", "run longer or store more often"
+            f"{len(trajectory)} frames",
+            f"at least {SMALLEST_RUN} for a diffusivity",
+            "run longer or store more often",
         )
     displacements, reference = displacements_of(trajectory, specie)
     per_ion = mean_square_displacement(displacements)
     msd, ions = per_ion.mean(axis=1), per_ion.shape[1]
-    lag = np.arange(len(msd)) * trajectory.timestep
+    lag: Array = np.arange(len(msd), dtype=float) * trajectory.timestep
     first, last = _window(msd, settings.jump_length)
     window = slice(first, last + 1)
-    slope, intercept = np.polyfit(lag[window], msd[window], 1)
+    slope = np.polyfit(lag[window], msd[window], 1)[0]
     slopes = np.polyfit(lag[window], per_ion[window], 1)[0]
     spread = float(slopes.std(ddof=1) / np.sqrt(ions) / 6) if ions > 1 else np.inf
     value = float(slope) / 6

@@ -53,9 +53,15 @@ class MaterialAnalysis:
 def charge_of(context: Context) -> float:
     """Return the mobile ion's charge (e): the study's, else the element's usual one."""
     study = context.study
-    charge = study.transport.charge if study.transport.charge is not None else FORMAL_CHARGES.get(study.specie)
+    charge = (
+        study.transport.charge if study.transport.charge is not None else FORMAL_CHARGES.get(study.specie)
+    )
     if charge is None:
-        raise StudyError(f"no usual charge known for {study.specie}", "transport.charge in the study file", "set it")
+        raise StudyError(
+            f"no usual charge known for {study.specie}",
+            "transport.charge in the study file",
+            "set it",
+        )
     return float(charge)
 
 
@@ -102,7 +108,9 @@ def analyse(
         temperatures=rows,
         arrhenius=arrhenius,
     )
-    return MaterialAnalysis(result, diffusion, states, densities, energies, line, _warnings(context.material, result))
+    return MaterialAnalysis(
+        result, diffusion, states, densities, energies, line, _warnings(context.material, result)
+    )
 
 
 def _energy(job: TemperatureJob, snapshots: Snapshots, ground_energy: float) -> RelaxedEnergy:
@@ -128,7 +136,10 @@ def _number(value: float) -> float | None:
 
 def _diffusivity(d: Diffusion) -> Quantity:
     return Quantity(
-        value=d.value * CM2_PER_S, std=_number(d.std * CM2_PER_S), unit="cm²/s", is_upper_bound=d.is_upper_bound
+        value=d.value * CM2_PER_S,
+        std=_number(d.std * CM2_PER_S),
+        unit="cm²/s",
+        is_upper_bound=d.is_upper_bound,
     )
 
 
@@ -195,13 +206,15 @@ def _count(snapshots: Snapshots, specie: str) -> SnapshotCount:
 
 def _arrhenius(rows: Sequence[TemperatureResult]) -> tuple[Arrhenius | None, ArrheniusResult]:
     points = [
-        ConductivityPoint(r.T_K, r.conductivity.value, r.conductivity.std or 0.0, r.conductivity.is_upper_bound)
+        ConductivityPoint(
+            r.T_K, r.conductivity.value, r.conductivity.std or 0.0, r.conductivity.is_upper_bound
+        )
         for r in rows
     ]
     try:
         fit = arrhenius_of(points)
-    except AnalysisError as error:
-        return None, ArrheniusResult(model="none", reason=str(error))
+    except AnalysisError as refusal:
+        return None, ArrheniusResult(model="none", reason=str(refusal))
     energy, error = fit.activation_energy
     value, low, high = fit.conductivity()
     return fit, ArrheniusResult(
@@ -223,11 +236,13 @@ def _warnings(name: str, result: MaterialResult) -> list[str]:
         at = f"{name}, {row.T_K:g} K"
         if row.snapshots.converged < row.snapshots.n:
             lost = row.snapshots.n - row.snapshots.converged
-            found.append(f"{at}: {lost} of {row.snapshots.n} snapshots did not converge and are left out of the DOAS.")
+            found.append(
+                f"{at}: {lost} of {row.snapshots.n} snapshots did not converge and are left out of the DOAS."
+            )
         if row.diffusivity.is_upper_bound:
             found.append(
-                f"{at}: diffusion is below the detection limit ({row.transport.diffusive_jumps:.0f} diffusive jumps in "
-                f"{row.transport.duration_ps:.0f} ps); D and σ are 95 % upper bounds."
+                f"{at}: below the detection limit ({row.transport.diffusive_jumps:.0f} diffusive "
+                f"jumps in {row.transport.duration_ps:.0f} ps); D and σ are 95 % upper bounds."
             )
         if row.snapshots.max_displacement_A > LARGE_MOVE:
             found.append(
@@ -237,7 +252,9 @@ def _warnings(name: str, result: MaterialResult) -> list[str]:
         found += [f"{at} is not equilibrated: {why}." for why in row.doubts]
     other = max(row.site_fractions[SITE_KINDS[-1]] for row in result.temperatures)
     if other > 0.05:
-        found.append(f"{name}: up to {100 * other:.0f} % of the ions are on sites that are neither oct nor tet.")
+        found.append(
+            f"{name}: up to {100 * other:.0f} % of the ions are on sites that are neither oct nor tet."
+        )
     if result.arrhenius.model == "none":
         found.append(f"{name}: no Arrhenius fit: {result.arrhenius.reason}")
     return found

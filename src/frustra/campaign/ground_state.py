@@ -36,13 +36,23 @@ class PrepareSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    walkers: int = Field(2, ge=1, description="independent searches; each takes its own start where several are given")
-    hold_temperature: float = Field(550.0, gt=0, description="temperature at which the mobile ions are shuffled by MD (K)")
+    walkers: int = Field(
+        2,
+        ge=1,
+        description="independent searches; each takes its own start where several are given",
+    )
+    hold_temperature: float = Field(
+        550.0, gt=0, description="temperature at which the mobile ions are shuffled by MD (K)"
+    )
     hold: float = Field(15.0, ge=0, description="time at that temperature (ps)")
     cool_temperature: float = Field(200.0, gt=0, description="temperature at the end of cooling (K)")
     cool: float = Field(25.0, ge=0, description="time of cooling (ps); longer finds lower orderings")
     moves: int = Field(160, ge=0, description="trial moves of single ions to empty sites, each relaxed")
-    move_temperature: float = Field(450.0, gt=0, description="temperature of the Metropolis rule at the first move (K); it falls linearly to zero")
+    move_temperature: float = Field(
+        450.0,
+        gt=0,
+        description="temperature of the Metropolis rule at the first move (K); it falls linearly to zero",
+    )
 
 
 @dataclass(frozen=True)
@@ -94,7 +104,9 @@ def search(
             lowest, energy = cooled, cooled_energy
     if settings.moves:
         moves = _Moves(lowest, energy, specie, anions, potential, folder / "moves")
-        moved = moves.run(settings, np.random.default_rng(seed), lambda done: tell(hot + done * TRIAL_FORCE_CALLS))
+        moved = moves.run(
+            settings, np.random.default_rng(seed), lambda done: tell(hot + done * TRIAL_FORCE_CALLS)
+        )
         moved, moved_energy = relax_crystal(moved, potential, folder=folder / "moved")
         history.append(("moved", moved_energy))
         if moved_energy < energy:
@@ -106,7 +118,13 @@ class _Moves:
     """Metropolis walk over orderings: one ion to one empty site, relaxed in the fixed cell."""
 
     def __init__(
-        self, atoms: Atoms, energy: float, specie: str, anions: Sequence[str], potential: LammpsPotential, folder: Path
+        self,
+        atoms: Atoms,
+        energy: float,
+        specie: str,
+        anions: Sequence[str],
+        potential: LammpsPotential,
+        folder: Path,
     ) -> None:
         self._atoms, self._energy = atoms, energy
         self._best, self._best_energy = atoms, energy

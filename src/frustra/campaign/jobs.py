@@ -93,24 +93,38 @@ class WalkJob:
             "start": fingerprint(self.start),
             "specie": study.specie,
             "anions": self.context.anions(self.start),
-            "potential": self.context.potential.fingerprint(),
+            "potential": self.context.potential.fingerprint,
             "prepare": study.prepare.model_dump(exclude={"walkers"}),
             "md": study.md.model_dump(include={"timestep", "thermostat"}),
             "seed": self.context.seed("walk", self.walker),
         }
         return Step(self.context.steps, f"walk-{self.walker + 1}", inputs)
 
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.step.is_done
+
     def run(self) -> None:
         """Search from the start."""
         progress = JobProgress(self.context.progress, self.name)
-        self.step.perform(lambda folder: self._search(folder, progress.stage("searching the ground state", 0)))
+        self.step.perform(
+            lambda folder: self._search(folder, progress.stage("searching the ground state", 0))
+        )
         progress.end()
 
     def _search(self, folder: Path, tell: Progress) -> None:
         study, anions = self.context.study, self.context.anions(self.start)
         seed = self.step.inputs["seed"]
         walk = search(
-            self.start, study.specie, anions, self.context.potential, (study.prepare, study.md), seed, folder, tell
+            self.start,
+            study.specie,
+            anions,
+            self.context.potential,
+            (study.prepare, study.md),
+            seed,
+            folder,
+            tell,
         )
         write_structure(folder / "lowest.extxyz", walk.atoms)
         write_json(folder / "walk.json", {"energy_eV": walk.energy, "history": walk.history})
@@ -153,7 +167,7 @@ class TemperatureJob:
     def _step(self, name: str, *previous: str, **inputs: Any) -> Step:
         shared = {
             "ground": fingerprint(self.ground),
-            "potential": self.context.potential.fingerprint(),
+            "potential": self.context.potential.fingerprint,
             "temperature": self.temperature,
             "previous": previous,
         }
@@ -179,7 +193,10 @@ class TemperatureJob:
         """The relaxed snapshots."""
         study = self.context.study
         return self._step(
-            "snapshots", self.md_step.key, relax=study.relax.model_dump(), sampling=study.sampling.model_dump()
+            "snapshots",
+            self.md_step.key,
+            relax=study.relax.model_dump(),
+            sampling=study.sampling.model_dump(),
         )
 
     @property
@@ -237,7 +254,10 @@ class TemperatureJob:
             relaxed, energy = relax_crystal(relaxed, potential, study.relax, folder / "lowest")
             lower_state = min(0.0, energy - self.ground_energy)
             write_structure(folder / "lowest.extxyz", relaxed)
-        write_json(folder / "reference.json", {"energy_eV": float(both.energies[0]), "lower_state_eV": lower_state})
+        write_json(
+            folder / "reference.json",
+            {"energy_eV": float(both.energies[0]), "lower_state_eV": lower_state},
+        )
 
     def reference(self) -> tuple[float, float]:
         """Return the ground state's energy in this cell and the lower state's above the ground state, eV."""

@@ -35,14 +35,27 @@ class Job(Protocol):
     """What the terminal and the pool need of a job."""
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str:
+        """What the terminal calls it."""
+        ...
+
     @property
-    def force_calls(self) -> int: ...  # noqa: D102
-    def run(self) -> None: ...  # noqa: D102
+    def force_calls(self) -> int:
+        """Estimated work."""
+        ...
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do."""
+        ...
+
+    def run(self) -> None:
+        """Do what is missing."""
+        ...
 
 
-Watch = Callable[[Sequence[Job]], None]
-"""Called with the jobs that run or wait; it may draw and must return soon."""
+Watch = Callable[[Sequence[Job], Sequence[Job]], None]
+"""Called with all jobs of a stage and those of them not yet done; it may draw and must return soon."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +71,19 @@ class Material:
         count = max(self.context.study.prepare.walkers, len(self.starts))
         return [WalkJob(self.context, i, self.starts[i % len(self.starts)]) for i in range(count)]
 
+    def planned(self) -> list[Job]:
+        """Return all jobs, for the estimate of the work; the ground state is not known yet."""
+        return [*self.walks(), *self.temperatures(self.starts[0], 0.0)]
+
     def lowest(self) -> tuple[Atoms, GroundState]:
         """Return the lowest ordering of all finished walks."""
         walks = self.walks()
         outcomes = [w.outcome() for w in walks]
         best = int(np.argmin([energy for _, energy, _ in outcomes]))
-        history = [{"walker": w.walker + 1, "energies_eV": dict(h)} for w, (_, _, h) in zip(walks, outcomes, strict=True)]
+        history = [
+            {"walker": w.walker + 1, "energies_eV": dict(h)}
+            for w, (_, _, h) in zip(walks, outcomes, strict=True)
+        ]
         file = f"{self.context.material}_ground_state.extxyz"
         return outcomes[best][0], GroundState(energy_eV=outcomes[best][1], file=file, walks=history)
 
@@ -89,18 +109,21 @@ def _material(context: Context, settings: MaterialSettings) -> Material:
     starts = [supercell(read_structure(settings.structure), settings.supercell)]
     starts += [read_structure(path) for path in settings.starts]
     warnings = [
-        w for s in starts for w in check_structure(s, context.study.specie, context.potential.species, context.potential.cutoff)
+        w
+        for s in starts
+        for w in check_structure(s, context.study.specie, context.potential.species, context.potential.cutoff)
     ]
     for path, start in zip(settings.starts, starts[1:], strict=True):
         if sorted(start.numbers) != sorted(starts[0].numbers):
+            found, wanted = (s.symbols.formula.format("metal") for s in (start, starts[0]))
             raise StudyError(
-                f"{path} has {len(start)} atoms ({start.symbols.formula.format('hill')})",
-                f"the composition of the supercell ({len(starts[0])} atoms, {starts[0].symbols.formula.format('hill')})",
-                "correct `starts` in the study file",
+                f"{path} holds {found}", f"the supercell's {wanted}", "correct `starts` in the study file"
             )
     context.anions(starts[0])
     charge_of(context)
-    return Material(context, tuple(starts), tuple(dict.fromkeys(f"{context.material}: {w}" for w in warnings)))
+    return Material(
+        context, tuple(starts), tuple(dict.fromkeys(f"{context.material}: {w}" for w in warnings))
+    )
 
 
 @dataclass(frozen=True)
@@ -122,11 +145,7 @@ class Estimate:
 def estimate(materials: Sequence[Material], workers: int) -> Estimate:
     """Return tasks, force calls and an estimate of the time from a short measurement of the speed."""
     speeds = {m.context.material: measured_speed(m.starts[0], m.context.potential) for m in materials}
-    jobs = [
-        (job.name, len(m.starts[0]), job.force_calls)
-        for m in materials
-        for job in (*m.walks(), *m.temperatures(m.starts[0], 0.0))
-    ]
+    jobs = [(job.name, len(m.starts[0]), job.force_calls) for m in materials for job in m.planned()]
     return Estimate(tuple(jobs), speeds, workers)
 
 
@@ -136,16 +155,18 @@ def run_study(materials: Sequence[Material], executor: Executor, watch: Watch) -
     clear_parts(root / "steps")
     _run([w for m in materials for w in m.walks()], executor, watch)
     grounds = [m.lowest() for m in materials]
-    jobs = [m.temperatures(atoms, state.energy_eV) for m, (atoms, state) in zip(materials, grounds, strict=True)]
+    jobs = [
+        m.temperatures(atoms, state.energy_eV) for m, (atoms, state) in zip(materials, grounds, strict=True)
+    ]
     _run([j for per_material in jobs for j in per_material], executor, watch)
-    for m, (atoms, state) in zip(materials, grounds, strict=True):
+    for atoms, state in grounds:
         write_structure(root / state.file, atoms)
     return [analyse(m.context, j, a, s) for m, j, (a, s) in zip(materials, jobs, grounds, strict=True)]
 
 
 def _run(jobs: Sequence[Job], executor: Executor, watch: Watch) -> None:
-    """Run jobs on the pool, hottest first; the first failure stops those that have not begun."""
-    futures = {executor.submit(job.run): job for job in jobs}
+    """Run the missing jobs on the pool; the first failure stops those that have not begun."""
+    futures = {executor.submit(job.run): job for job in jobs if not job.is_done}
     pending = set(futures)
     while pending:
         finished, pending = wait(pending, timeout=0.3, return_when=FIRST_EXCEPTION)
@@ -155,7 +176,8 @@ def _run(jobs: Sequence[Job], executor: Executor, watch: Watch) -> None:
                 for waiting in pending:
                     waiting.cancel()
                 raise error
-        watch([futures[f] for f in pending])
+        watch(jobs, [futures[f] for f in pending])
+    watch(jobs, [])
 
 
 def write_results(materials: Sequence[Material], analyses: Sequence[MaterialAnalysis]) -> Results:
@@ -180,5 +202,5 @@ def _described(potential: LammpsPotential) -> dict[str, str | float | list[str]]
         "model": potential.name,
         "species": list(potential.species),
         "cutoff_A": potential.cutoff,
-        "fingerprint": potential.fingerprint(),
+        "fingerprint": potential.fingerprint,
     }

@@ -35,12 +35,12 @@ class States(_Record):
     """Metrics of the density of atomistic states, with bootstrap errors."""
 
     n: int = Field(description="ion energies counted")
-    mean_eV: float | None  # noqa: N815 - keys carry their units
-    iqr_eV: float | None  # noqa: N815
+    mean_eV: float | None
+    iqr_eV: float | None
     entropy_nat: float | None
     effective_levels: float | None = Field(description="exp(entropy)")
-    mean_std_eV: float | None  # noqa: N815
-    iqr_std_eV: float | None  # noqa: N815
+    mean_std_eV: float | None
+    iqr_std_eV: float | None
     entropy_std_nat: float | None
 
 
@@ -49,29 +49,29 @@ class SnapshotCount(_Record):
 
     n: int
     converged: int
-    fmax_eV_A: float = Field(description="largest residual force of all")  # noqa: N815
-    max_displacement_A: float = Field(description="largest displacement of an atom by the relaxation")  # noqa: N815
-    median_ion_displacement_A: float  # noqa: N815
+    fmax_eV_A: float = Field(description="largest residual force of all")
+    max_displacement_A: float = Field(description="largest displacement of an atom by the relaxation")
+    median_ion_displacement_A: float
     force_calls: float = Field(description="mean per snapshot")
 
 
 class RelaxedEnergies(_Record):
     """Relaxed total energy above the ground state in the same cell, per mobile ion (free of gauge)."""
 
-    mean_eV: float | None  # noqa: N815
-    std_eV: float | None  # noqa: N815
-    lowest_eV: float | None  # noqa: N815
-    strain_eV: float = Field(description="ground state in this cell above its own cell")  # noqa: N815
-    lower_state_eV: float = Field(description="per cell; below zero: a state under the ground state")  # noqa: N815
+    mean_eV: float | None
+    std_eV: float | None
+    lowest_eV: float | None
+    strain_eV: float = Field(description="ground state in this cell above its own cell")
+    lower_state_eV: float = Field(description="per cell; below zero: a state under the ground state")
 
 
 class Cell(_Record):
     """Cell of the supercell at this temperature."""
 
-    lengths_A: tuple[float, float, float]  # noqa: N815
-    lengths_std_A: tuple[float, float, float]  # noqa: N815
+    lengths_A: tuple[float, float, float]
+    lengths_std_A: tuple[float, float, float]
     angles_deg: tuple[float, float, float]
-    volume_A3: float  # noqa: N815
+    volume_A3: float
 
 
 class TemperatureResult(_Record):
@@ -101,14 +101,14 @@ class ArrheniusResult(_Record):
     sigma_300K_low: float | None = Field(None, description="lower end of the 68 % interval")
     sigma_300K_high: float | None = None
     chi2: float | None = None
-    temperatures_used_K: list[float] = []  # noqa: N815
-    temperatures_left_out_K: list[float] = Field([], description="only an upper bound there")  # noqa: N815
+    temperatures_used_K: list[float] = []
+    temperatures_left_out_K: list[float] = Field([], description="only an upper bound there")
 
 
 class GroundState(_Record):
     """The ordering that every temperature started from."""
 
-    energy_eV: float  # noqa: N815
+    energy_eV: float
     file: str
     walks: list[dict[str, Any]] = Field(description="start and energies of each search, eV per cell")
 
@@ -122,7 +122,7 @@ class MaterialResult(_Record):
     ions: int
     charge: float
     anions: list[str]
-    energy_zero_eV: float = Field(description="per-atom energy that is the zero of the DOAS")  # noqa: N815
+    energy_zero_eV: float = Field(description="per-atom energy that is the zero of the DOAS")
     ground_state: GroundState
     temperatures: list[TemperatureResult]
     arrhenius: ArrheniusResult

