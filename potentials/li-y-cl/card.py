@@ -154,7 +154,7 @@ the relaxed states above:
 
 {stability_text(found)}
 - Per-atom energies sum to the total within {found["energy_sum"]["largest_difference_ev"]:.0e} eV.
-- {found["speed"]["steps_per_s"]:.0f} steps/s for {found["speed"]["atoms"]} atoms:
+- {found["speed"]["steps_per_s"]:.0f} steps per second for {found["speed"]["atoms"]} atoms:
   {card["speed_atom_steps_per_s"]:.0f} atom-steps/s on {card["machine"]}.
 """
 

@@ -1,1 +1,51 @@
-"""The density of atomistic states of fast ion conductors."""
+"""The density of atomistic states (DOAS) of fast ion conductors.
+
+    import frustra as fr
+
+gives every public name below; each is loaded from its module when it is first used, so that importing
+the package takes milliseconds.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_MODULES = {
+    "analysis.arrhenius": ("Arrhenius", "ConductivityPoint", "arrhenius_of"),
+    "analysis.density": ("Density", "DensitySettings", "densities_of", "site_fractions"),
+    "analysis.sampling": ("evenly_spaced",),
+    "analysis.tabulate": ("tabulate",),
+    "analysis.transport": ("Diffusion", "TransportSettings", "diffusion_of"),
+    "engines.md": ("MDSettings", "mean_cell", "run_md"),
+    "engines.potential": ("load_potential",),
+    "engines.relax": ("RelaxSettings", "relax_crystal", "relax_frames"),
+    "errors": ("FrustraError",),
+    "io": (
+        "read_snapshots",
+        "read_states",
+        "read_structure",
+        "read_trajectory",
+        "write_snapshots",
+        "write_states",
+        "write_trajectory",
+    ),
+    "sites": ("Sites", "coordination_of", "sites_of"),
+    "snapshots": ("Snapshots",),
+    "states": ("StateTable",),
+    "structures": ("check_structure", "supercell"),
+    "trajectory": ("Trajectory",),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605 - a test compares the names with their modules
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'frustra' has no attribute {name!r}")
+    return getattr(import_module(f"frustra.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return __all__

@@ -4,12 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase.geometry import find_mic
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
 
-Array = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
+from frustra.arrays import Array, IntArray
 
 
 def minimum_image(vectors: ArrayLike, cell: ArrayLike) -> Array:

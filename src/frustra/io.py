@@ -19,8 +19,8 @@ from ase import Atoms
 from ase.io import read as ase_read
 from ase.io import write as ase_write
 
+from frustra.arrays import Array
 from frustra.errors import DataError
-from frustra.geometry import Array
 from frustra.snapshots import Snapshots
 from frustra.states import COLUMNS, StateTable
 from frustra.structures import supercell

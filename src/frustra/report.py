@@ -1,11 +1,11 @@
 """The report: one self-contained HTML page, and every figure as SVG, PNG and CSV."""
 
 import html
-import io
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,11 +27,13 @@ from frustra.units import MEV
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_ASSETS = Path(__file__).parent / "assets"
+
 SOFTNESS = (
-    "Machine-learning potentials tend to be soft (their forces are too small away from equilibrium): expect "
-    "transition temperatures, activation energies and energy gaps that are too low. Per-atom energies are a "
-    "partition of the total energy that the potential chose: compare them within one element and one potential "
-    "only. The relaxed total energy per ion is free of that choice."
+    "Machine-learning potentials tend to be soft (forces too small away from equilibrium): expect transition "
+    "temperatures, activation energies and energy gaps that are too low. Per-atom energies are a partition "
+    "of the total energy that the potential chose: compare them within one element and one potential only. "
+    "The relaxed total energy per ion is free of that choice."
 )
 
 
@@ -55,26 +57,27 @@ def pictures_of(analysis: MaterialAnalysis) -> list[Picture]:
         Picture(
             "doas",
             "Density of atomistic states",
-            f"Per-atom energies of {result.specie} in relaxed snapshots, {bin_width:.3g} meV bins, by the polyhedron "
-            "of anions around the ion. One zero for all temperatures. S: Shannon entropy over the bins; exp S is the "
-            "effective number of levels. Errors by bootstrap over snapshots.",
+            f"Per-atom energies of {result.specie} in relaxed snapshots, {bin_width:.3g} meV bins, by the "
+            "polyhedron of anions around the ion; one zero for all temperatures. S: Shannon entropy over the "
+            "bins, exp S the effective number of levels; errors by bootstrap over snapshots.",
             plot_doas(analysis.densities, doubtful),
             _doas_data(analysis),
         ),
         Picture(
             "arrhenius",
             "Arrhenius plot",
-            "Nernst–Einstein conductivity from the tracer diffusivity. The line and its 68 % band use the measured "
-            "temperatures only; triangles are 95 % upper bounds. The dashed part is extrapolated and ignores any "
-            "super-ionic transition.",
+            "Nernst–Einstein conductivity from the tracer diffusivity. The line and its 68 % band use the "
+            "measured temperatures only; triangles are 95 % upper bounds. The dashed part is extrapolated and "
+            "ignores any super-ionic transition.",
             plot_arrhenius(result, analysis.arrhenius),
             _arrhenius_data(rows),
         ),
         Picture(
             "energy",
             "Relaxed energy against temperature",
-            f"Mean relaxed total energy per {result.specie} above the ground state relaxed in the same cell (this is "
-            "free of the choice of per-atom energies). In equilibrium it never falls and nothing lies below zero.",
+            f"Mean relaxed total energy per {result.specie} above the ground state relaxed in the same cell; it "
+            "does not depend on the choice of per-atom energies. In equilibrium it never falls and nothing "
+            "lies below zero.",
             plot_energy(rows),
             _energy_data(rows),
         ),
@@ -197,9 +200,7 @@ def _formula_html(formula: str) -> str:
 
 
 def _figure_html(picture: Picture, stem: Path) -> str:
-    buffer = io.StringIO()
-    picture.figure.savefig(buffer, format="svg", metadata={"Date": None})
-    image = b64encode(buffer.getvalue().encode()).decode()  # as an image: ids of two SVGs cannot clash
+    image = b64encode(stem.with_suffix(".svg").read_bytes()).decode()  # as an image: ids cannot clash
     links = " ".join(f'<a href="figures/{stem.name}.{s}">{s.upper()}</a>' for s in ("svg", "png", "csv"))
     return (
         f'<figure class="{picture.name}"><h3>{html.escape(picture.title)}</h3>'
@@ -237,8 +238,8 @@ def summary_rows(rows: Sequence[TemperatureResult]) -> tuple[list[str], list[lis
         "tet (%)",
         "S (nat)",
         "IQR (meV)",
-        "⟨E⟩ (meV/ion)",
-        "snapshots",
+        "E (meV/ion)",
+        "relaxed",
         "equilibrated",
     ]
     body = []
@@ -283,21 +284,20 @@ def _table(rows: Sequence[TemperatureResult]) -> str:
 def _page(results: Results, sections: Sequence[str]) -> str:
     warnings = "".join(f"<li>{html.escape(w)}</li>" for w in results.warnings) or "<li>None.</li>"
     versions = ", ".join(f"{k} {v}" for k, v in results.versions.items())
-    name = html.escape(str(results.study["name"]))
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{name} – density of atomistic states</title><style>{_CSS}</style></head><body>
-<header><h1>{name}</h1><p>Density of atomistic states of a fast ion conductor · potential
-<code>{html.escape(str(results.potential["model"]))}</code> · {html.escape(results.created)}</p></header>
-{"".join(sections)}
-<section><h2>Warnings</h2><ul>{warnings}</ul><p class=note>{html.escape(SOFTNESS)}</p></section>
-<section><h2>Settings</h2>{_settings_table(results.study)}
-<p class=note>{html.escape(versions)}; potential fingerprint {html.escape(str(results.potential["fingerprint"]))}.
-D: MSD over all time origins, drift of the framework removed; errors are the larger of the spread over ions and
-He, Zhu and Mo (npj Comput. Mater. 4, 18, 2018). DOAS: Wang, Liu and Mo (Angew. Chem. Int. Ed. 62, e202215544, 2023);
-bin width, tolerance and numbers of snapshots are this study's own.</p></section>
-</body></html>
-"""
+    potential = results.potential
+    parts = {
+        "name": html.escape(str(results.study["name"])),
+        "style": (_ASSETS / "report.css").read_text(encoding="utf-8"),
+        "model": html.escape(str(potential["model"])),
+        "created": html.escape(results.created),
+        "sections": "".join(sections),
+        "warnings": warnings,
+        "softness": html.escape(SOFTNESS),
+        "settings": _settings_table(results.study),
+        "versions": html.escape(versions),
+        "fingerprint": html.escape(str(potential["fingerprint"])),
+    }
+    return Template((_ASSETS / "report.html").read_text(encoding="utf-8")).substitute(parts)
 
 
 def _settings_table(study: dict[str, Any]) -> str:
@@ -318,24 +318,3 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
         else:
             rows.append((prefix + key, "default" if value is None else value))
     return rows
-
-
-_CSS = """
-:root{--ink:#1b1f23;--soft:#57606a;--line:#d8dee4;--accent:#2b6ca3}
-body{font:15px/1.5 "Helvetica Neue",Arial,"Liberation Sans",sans-serif;color:var(--ink);max-width:1180px;
-margin:0 auto;padding:2rem 1.5rem 4rem;background:#fff}
-h1{font-size:1.7rem;margin:0}h2{font-size:1.25rem;margin:2.2rem 0 .4rem;border-bottom:1px solid var(--line);
-padding-bottom:.3rem}h2 small{color:var(--soft);font-weight:400;font-size:.9rem;margin-left:.4rem}
-h3{font-size:1rem;margin:0 0 .4rem}header p,.facts,.note{color:var(--soft);margin:.3rem 0}
-.scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.87rem;font-variant-numeric:tabular-nums;
-margin:.8rem 0 1.4rem;width:100%}
-th,td{padding:.35rem .6rem;text-align:right;white-space:nowrap}th:first-child,td:first-child{text-align:left}
-thead th{border-top:1.5px solid var(--ink);border-bottom:1px solid var(--ink);font-weight:600}
-tbody tr:last-child td{border-bottom:1.5px solid var(--ink)}tr.doubt td{color:#a34a12}
-table.settings td{text-align:left;white-space:normal;border:0;border-bottom:1px solid var(--line)!important}
-.figures{display:grid;grid-template-columns:1fr 1fr;gap:1.6rem 2rem;align-items:start}
-figure{margin:0}figure.doas{grid-row:span 3}figure img{width:100%;height:auto}
-figcaption{font-size:.83rem;color:var(--soft)}.links a{color:var(--accent);margin-right:.35rem}
-ul{padding-left:1.2rem}li{margin:.15rem 0}summary{cursor:pointer;color:var(--accent)}
-@media(max-width:820px){.figures{grid-template-columns:1fr}}
-"""

@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial import Delaunay
 
+from frustra.arrays import Array, IntArray
 from frustra.errors import StructureError
-from frustra.geometry import Array, IntArray, minimum_image, nearest_neighbours, with_images, wrap
+from frustra.geometry import minimum_image, nearest_neighbours, with_images, wrap
 from frustra.structures import indices_of
 
 SITE_KINDS = ("oct", "tet", "other")

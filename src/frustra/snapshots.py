@@ -6,8 +6,8 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
+from frustra.arrays import Array, BoolArray, IntArray
 from frustra.errors import DataError
-from frustra.geometry import Array, BoolArray, IntArray
 
 ENERGY_SUM_TOLERANCE = 1e-5
 """Largest |Σ e_i − E| per atom (eV) that printing the per-atom energies may cause."""

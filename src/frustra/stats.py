@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from frustra.arrays import Array
 from frustra.errors import AnalysisError
-from frustra.geometry import Array
 
 POISSON_95 = 2.9957322735539909
 """Upper 95 % confidence limit of a Poisson mean when nothing was counted, −ln 0.05."""

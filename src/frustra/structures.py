@@ -9,8 +9,9 @@ from ase.data import covalent_radii
 from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
 
+from frustra.arrays import IntArray
 from frustra.errors import StructureError
-from frustra.geometry import IntArray, perpendicular_heights, with_images
+from frustra.geometry import perpendicular_heights, with_images
 
 ANION_ELEMENTS = ("F", "Cl", "Br", "I", "O", "S", "Se", "Te", "N")
 """Elements taken as anions unless the user says otherwise."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -29,6 +30,9 @@ from frustra.errors import EngineError
 from frustra.report import summary_rows
 
 MINUTE = 60
+
+TABLE_WIDTH = 120
+"""Columns that the summary needs."""
 
 
 @contextmanager
@@ -151,12 +155,14 @@ def print_estimate(name: str, cost: Estimate, materials: Sequence[Material]) -> 
 
 def print_summary(results: Results, page: Path) -> None:
     """Print the table of results, the warnings and where the report is."""
-    console = Console()
+    console = Console(width=max(Console().width, TABLE_WIDTH))
     for name, material in results.materials.items():
         heads, rows = summary_rows(material.temperatures)
-        table = Table(title=f"{name} ({material.formula})", title_justify="left")
+        table = Table(
+            title=f"{name} ({material.formula})", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1)
+        )
         for head in heads:
-            table.add_column(head, justify="right")
+            table.add_column(head, justify="right", no_wrap=True)
         for row in rows:
             table.add_row(*row)
         console.print(table)

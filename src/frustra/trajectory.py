@@ -6,8 +6,8 @@ import numpy as np
 from ase import Atoms
 from ase.data import atomic_masses, chemical_symbols
 
+from frustra.arrays import Array, IntArray
 from frustra.errors import DataError
-from frustra.geometry import Array, IntArray
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from frustra.arrays import Array, IntArray
 from frustra.errors import AnalysisError
-from frustra.geometry import Array, IntArray
 from frustra.sites import SITE_KINDS
 from frustra.states import StateTable
 from frustra.stats import bootstrap

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from frustra.geometry import Array
+from frustra.arrays import Array
 from frustra.snapshots import Snapshots
 from frustra.stats import block_error
 from frustra.units import MEV

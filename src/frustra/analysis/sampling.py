@@ -3,8 +3,8 @@
 import numpy as np
 from ase import Atoms
 
+from frustra.arrays import Array
 from frustra.errors import AnalysisError
-from frustra.geometry import Array
 from frustra.trajectory import Trajectory
 
 

@@ -6,8 +6,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.fft import next_fast_len
 
+from frustra.arrays import Array
 from frustra.errors import AnalysisError
-from frustra.geometry import Array
 from frustra.stats import POISSON_95
 from frustra.trajectory import Trajectory
 from frustra.units import BOLTZMANN

@@ -13,11 +13,12 @@ import numpy as np
 from ase import Atoms
 from pydantic import BaseModel, ConfigDict, Field
 
+from frustra.arrays import Array
 from frustra.engines.lammps import Progress
 from frustra.engines.md import MDSettings, cool
 from frustra.engines.potential import LammpsPotential
 from frustra.engines.relax import RelaxSettings, relax_crystal, relax_frames
-from frustra.geometry import Array, minimum_image
+from frustra.geometry import minimum_image
 from frustra.sites import coordination_of, sites_of
 from frustra.structures import indices_of
 from frustra.units import BOLTZMANN

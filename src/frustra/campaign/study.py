@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from frustra.analysis.density import DensitySettings
-from frustra.analysis.transport import TransportSettings
+from frustra.analysis.transport import SMALLEST_RUN, TransportSettings
 from frustra.campaign.ground_state import PrepareSettings
 from frustra.engines.md import MDSettings
 from frustra.engines.relax import RelaxSettings
@@ -110,7 +110,14 @@ def load_study(path: Path) -> Study:
         study = Study.model_validate(content)
     except ValidationError as error:
         raise _explained(error, path) from None
-    if study.sampling.snapshots > study.md.steps(study.md.production) // study.md.frame_steps:
+    frames = study.md.steps(study.md.production) // study.md.frame_steps
+    if frames < SMALLEST_RUN:
+        raise StudyError(
+            f"only {frames} stored frames in {study.md.production:g} ps of production",
+            f"at least {SMALLEST_RUN}",
+            "lower md.interval or raise md.production",
+        )
+    if study.sampling.snapshots > frames:
         raise StudyError(
             f"{study.sampling.snapshots} snapshots of {study.md.production:g} ps, "
             f"stored every {study.md.interval:g} ps",

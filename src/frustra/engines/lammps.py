@@ -18,8 +18,8 @@ import numpy as np
 from ase import Atoms
 from ase.data import atomic_masses, atomic_numbers
 
+from frustra.arrays import Array
 from frustra.errors import DataError, EngineError
-from frustra.geometry import Array
 
 Progress = Callable[[int], None]
 """Called with the number of the current step."""

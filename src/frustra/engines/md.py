@@ -10,11 +10,11 @@ import numpy as np
 from ase import Atoms
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from frustra.arrays import Array
 from frustra.engines.lammps import Progress, read_dump, run_lammps, write_data
 from frustra.engines.potential import LammpsPotential
 from frustra.engines.relax import cell_coupling, preamble
 from frustra.errors import EngineError
-from frustra.geometry import Array
 from frustra.stats import block_error
 from frustra.trajectory import Trajectory
 from frustra.units import FS

@@ -9,10 +9,11 @@ import numpy as np
 from ase import Atoms
 from pydantic import BaseModel, ConfigDict, Field
 
+from frustra.arrays import Array
 from frustra.engines.lammps import Progress, read_dump, run_lammps, write_data, write_dump
 from frustra.engines.potential import LammpsPotential
 from frustra.errors import EngineError
-from frustra.geometry import Array, minimum_image
+from frustra.geometry import minimum_image
 from frustra.snapshots import Snapshots
 
 RIGID = 1e-4

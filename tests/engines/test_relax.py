@@ -1,0 +1,138 @@
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from scipy.optimize import minimize_scalar
+
+from frustra.engines.potential import embedded_potentials, load_potential
+from frustra.engines.relax import RelaxSettings, cell_coupling, relax_crystal, relax_frames
+from frustra.errors import EngineError, PotentialError
+from frustra.io import read_structure
+from frustra.structures import indices_of, supercell
+from tests.engines.toys import CUTOFF, lennard_jones, lennard_jones_energies
+
+ROOT = Path(__file__).parents[2]
+
+
+def argon(a: float = 5.26, repeat: int = 2) -> Atoms:
+    return supercell(bulk("Ar", "fcc", a=a, cubic=True), (repeat,) * 3)
+
+
+def rattled(atoms: Atoms, amplitude: float, seed: int) -> Atoms:
+    moved = atoms.copy()
+    moved.positions += np.random.default_rng(seed).normal(0, amplitude, moved.positions.shape)
+    return moved
+
+
+def test_energies_are_those_of_the_closed_form() -> None:
+    # a relaxation that may not move anything leaves frames as they are
+    frames = [rattled(argon(), 0.1, seed) for seed in range(3)]
+    relaxed = relax_frames(frames, lennard_jones(), RelaxSettings(max_steps=1))
+    for number in range(3):
+        expected = lennard_jones_energies(relaxed.atoms(number))
+        assert relaxed.atomic_energies[number] == pytest.approx(expected, abs=1e-7)
+        assert relaxed.energies[number] == pytest.approx(expected.sum(), abs=1e-6)
+
+
+def test_a_rattled_crystal_returns_to_its_lattice() -> None:
+    perfect = argon()
+    relaxed = relax_frames([rattled(perfect, 0.15, 1)], lennard_jones(), RelaxSettings(fmax=1e-4))
+    offsets = relaxed.positions[0] - perfect.positions
+    offsets -= offsets.mean(axis=0)
+    assert np.abs(offsets).max() < 0.01
+    assert relaxed.converged.all()
+    assert relaxed.fmax[0] <= 1e-4
+    assert relaxed.force_calls[0] > 2
+    assert 0.15 < relaxed.max_displacement[0] < 1.0
+
+
+def test_positions_stay_unwrapped() -> None:
+    far = argon()
+    far.positions += 3 * far.cell.array[0] + np.array([0.3, 0.0, 0.0])
+    relaxed = relax_frames([far], lennard_jones())
+    assert np.abs(relaxed.positions[0] - far.positions).max() < 0.01
+
+
+def test_a_frame_that_did_not_converge_is_kept_with_its_reason() -> None:
+    relaxed = relax_frames([rattled(argon(), 0.3, 2), argon()], lennard_jones(), RelaxSettings(max_steps=1))
+    assert relaxed.converged.tolist() == [False, True]
+    assert relaxed.reason[0] == "max iterations"
+    assert relaxed.fmax[0] > RelaxSettings().fmax
+
+
+def test_the_relaxed_lattice_parameter_minimises_the_closed_form() -> None:
+    primitive = bulk("Ar", "fcc", a=5.2)
+
+    def energy(a: float) -> float:
+        scaled = primitive.copy()
+        scaled.set_cell(primitive.cell * (a / 5.2), scale_atoms=True)
+        return float(lennard_jones_energies(scaled.repeat(2))[0])
+
+    best = minimize_scalar(energy, bounds=(5.0, 5.6), method="bounded", options={"xatol": 1e-6})
+    crystal, total = relax_crystal(argon(5.4, 3), lennard_jones(), RelaxSettings(fmax=1e-5))
+    assert crystal.cell.lengths() / 3 == pytest.approx(best.x, abs=2e-3)
+    assert total / len(crystal) == pytest.approx(best.fun, abs=1e-5)
+    assert crystal.cell.lengths().min() > CUTOFF
+
+
+@pytest.mark.parametrize(
+    ("cell", "coupling"),
+    [
+        (np.diag([5.0, 5, 5]), "iso"),
+        (np.diag([5.0, 5, 7]), "couple xy"),
+        ([[5.0, 0, 0], [-2.5, 5 * np.sqrt(0.75), 0], [0, 0, 7]], "couple xy"),
+        (np.diag([5.0, 6, 7]), "aniso {p}"),
+        ([[5.0, 0, 0], [1, 6, 0], [0, 0, 7]], "tri"),
+    ],
+)
+def test_the_barostat_keeps_the_lattice_type(cell: np.ndarray, coupling: str) -> None:
+    assert coupling in cell_coupling(np.array(cell, dtype=float))
+
+
+def test_no_frames_are_refused() -> None:
+    with pytest.raises(EngineError, match="no frames"):
+        relax_frames([], lennard_jones())
+
+
+def test_every_shipped_potential_partitions_its_energy() -> None:
+    crystal = supercell(read_structure(ROOT / "examples/li3ycl6/Li3YCl6.cif"), (1, 1, 2))
+    for name in embedded_potentials():
+        relaxed = relax_frames([crystal], load_potential(name))  # refuses a sum that is not the total
+        assert relaxed.converged.all()
+        lithium = relaxed.atomic_energies[0][indices_of(crystal, "Li")]
+        assert np.ptp(lithium) < 1.0  # eV: one element on one kind of site
+
+
+def test_where_forces_vanish_the_energy_is_lowest() -> None:
+    potential = load_potential("pod:li-y-cl")
+    start = supercell(read_structure(ROOT / "examples/li3ycl6/Li3YCl6.cif"), (1, 1, 2))
+    lowest = relax_frames([start], potential, RelaxSettings(fmax=1e-4)).atoms(0)
+    step = 0.02
+    moved = []
+    for atom, axis, sign in product(range(0, len(lowest), 7), range(3), (1, -1)):
+        frame = lowest.copy()
+        frame.positions[atom, axis] += sign * step
+        moved.append(frame)
+    still = relax_frames([lowest, *moved], potential, RelaxSettings(max_steps=1, max_move=1e-6))
+    up, down = still.energies[1::2], still.energies[2::2]
+    assert np.abs((up - down) / (2 * step)).max() < 0.02  # eV/Å: only what is anharmonic remains
+    assert ((up + down) / 2 > still.energies[0]).all()
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [("mace:x.model", "pod:li-y-cl"), ("pod:nowhere", "parameters.pod"), ("pod:", "pod:li-y-cl")],
+)
+def test_an_unknown_potential_is_refused_with_those_that_exist(model: str, said: str) -> None:
+    with pytest.raises(PotentialError, match=said):
+        load_potential(model)
+
+
+def test_parameters_without_species_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "parameters.pod").write_text("rcut 5.0\n", encoding="utf-8")
+    (tmp_path / "coefficients.pod").write_text("1\n", encoding="utf-8")
+    with pytest.raises(PotentialError, match="species"):
+        load_potential(f"pod:{tmp_path}")
