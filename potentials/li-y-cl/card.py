@@ -107,6 +107,7 @@ def page(card: Record) -> str:
     order = found["orderings"]
     held = found["held_out_trajectories"]
     gauge = found["gauge"]
+    spread = {s: (gauge["spread_before_mev"][s], gauge["spread_after_mev"][s]) for s in card["species"]}
     used = ", ".join(f"{n} ({name})" for name, n in card["frames"]["numbers"].items())
     warnings = "\n".join(f"- {x}" for x in card["not_for"])
     return f"""# {card["name"]}: the embedded potential for Li3YCl6
@@ -142,9 +143,12 @@ Spread {order["spread_teacher_relaxed"]:.2f}, student minus teacher {order["scat
 
 ## Per-atom energies
 
-{GAUGE} Here the split was fixed after the fit: among potentials with the same totals (changed
-by {gauge["force_change_mev_per_ang"]:.2f} meV/Å), the one whose framework energies vary least. Over
-the relaxed states above:
+{GAUGE} Here the pair energies were moved between unlike species after the fit, which
+changes no total (by at most {gauge["largest_energy_change_ev"]:.0e} eV on {gauge["frames"]} frames),
+so that the energies of the framework vary least: their spread went from
+{spread["Y"][0]:.0f} to {spread["Y"][1]:.0f} meV for Y and from {spread["Cl"][0]:.0f} to
+{spread["Cl"][1]:.0f} meV for Cl (all frames, thermal motion included). Over the relaxed states
+above:
 
 {share_table(found)}
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 from ase.io import read
-from gauge import SPREAD_WEIGHTS, TOLERANCES, fix_gauge
+from gauge import SPREAD_WEIGHTS, fix_gauge
 from student import (
     TEMPERATURES,
     Ladder,
@@ -187,7 +187,8 @@ def fit(work: Path, data: Path, teacher: Teacher) -> tuple[Student, dict[str, in
         for_gauge += moving[::8] + relaxed
         student = fitpod(work / f"fit{index + 1}", train)
         print(f"round {index + 1}: fitted to {len(train)} frames", flush=True)
-    return fix_gauge(work / "gauge", for_gauge, student), frames_used
+    radial = int(PARAMETERS["twobody_number_radial_basis_functions"])
+    return fix_gauge(work / "gauge", for_gauge, student, radial), frames_used
 
 
 def main() -> None:
@@ -204,8 +205,8 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     shutil.copy(student.parameters, args.out / "parameters.pod")
     shutil.copy(student.coefficients, args.out / "coefficients.pod")
-    settings = {**PARAMETERS, **WEIGHTS, "relaxed_copies": RELAXED_COPIES}
-    settings |= {"gauge_tolerances": TOLERANCES, "gauge_spread_weights": SPREAD_WEIGHTS}
+    settings: dict[str, object] = {**PARAMETERS, **WEIGHTS, "relaxed_copies": RELAXED_COPIES}
+    settings["gauge_spread_weights"] = SPREAD_WEIGHTS
     validate(work, data, student, teacher, args.out, {"frames": frames_used, "fit": settings})
 
 

@@ -67,16 +67,16 @@ def pictures_of(analysis: MaterialAnalysis) -> list[Picture]:
             "arrhenius",
             "Arrhenius plot",
             "Nernst–Einstein conductivity from the tracer diffusivity. The line and its 68 % band use the "
-            "measured temperatures only; triangles are 95 % upper bounds. The dashed part is extrapolated and "
-            "ignores any super-ionic transition.",
+            "measured temperatures only; triangles are 95 % upper bounds. The dashed part is extrapolated "
+            "and ignores any super-ionic transition.",
             plot_arrhenius(result, analysis.arrhenius),
             _arrhenius_data(rows),
         ),
         Picture(
             "energy",
             "Relaxed energy against temperature",
-            f"Mean relaxed total energy per {result.specie} above the ground state relaxed in the same cell; it "
-            "does not depend on the choice of per-atom energies. In equilibrium it never falls and nothing "
+            f"Mean relaxed total energy per {result.specie} above the ground state relaxed in the same cell; "
+            "it does not depend on the choice of per-atom energies. In equilibrium it never falls and nothing "
             "lies below zero.",
             plot_energy(rows),
             _energy_data(rows),

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
-from frustra.campaign.ground_state import PrepareSettings, open_sites, search
+from frustra.campaign.ground_state import GroundStateSearch, PrepareSettings, Walk, open_sites
 from frustra.engines.md import MDSettings
 from frustra.engines.potential import load_potential
 from frustra.geometry import minimum_image
@@ -12,6 +12,11 @@ from frustra.structures import indices_of, supercell
 
 ROOT = Path(__file__).parents[2]
 MD = MDSettings(temperatures=(300.0,))
+
+
+def walk(start: Atoms, settings: PrepareSettings, seed: int, folder: Path, heat: bool = False) -> Walk:
+    search = GroundStateSearch("Li", ("Cl",), load_potential("pod:li-y-cl"), settings, MD)
+    return search.walk(start, seed, folder, heat)
 
 
 def ordered() -> Atoms:
@@ -28,9 +33,9 @@ def test_open_sites_are_the_octahedra_without_yttrium() -> None:
 
 def test_a_misplaced_ion_is_brought_home(tmp_path: Path) -> None:
     # one Li moved to the empty octahedron of the other layer: the search must undo it or do better
-    good, potential = ordered(), load_potential("pod:li-y-cl")
+    good = ordered()
     still = PrepareSettings(walkers=1, hold=0, cool=0, moves=0)
-    reference = search(good, "Li", ["Cl"], potential, (still, MD), 1, tmp_path / "reference")
+    reference = walk(good, still, 1, tmp_path / "reference")
     bad = good.copy()
     lithium = indices_of(bad, "Li")
     sites = open_sites(bad, "Li", ["Cl"])
@@ -38,14 +43,14 @@ def test_a_misplaced_ion_is_brought_home(tmp_path: Path) -> None:
     empty = sites[np.linalg.norm(gaps, axis=2).min(axis=1) > 1.0]
     bad.positions[lithium[0]] = empty[0]
     moves = PrepareSettings(walkers=1, hold=0, cool=0, moves=80, move_temperature=300)
-    found = search(bad, "Li", ["Cl"], potential, (moves, MD), 1, tmp_path / "search")
+    found = walk(bad, moves, 1, tmp_path / "search")
     assert found.history[0][1] > reference.energy + 0.05  # it was a worse place
     assert found.energy <= reference.energy + 0.01
 
 
 def test_a_search_never_returns_more_than_its_start(tmp_path: Path) -> None:
     hot = PrepareSettings(walkers=1, hold=0.2, cool=0.2, moves=2, hold_temperature=1500)
-    found = search(ordered(), "Li", ["Cl"], load_potential("pod:li-y-cl"), (hot, MD), 3, tmp_path)
+    found = walk(ordered(), hot, 3, tmp_path, heat=True)
     assert found.energy <= found.history[0][1]
     assert [stage for stage, _ in found.history] == ["start", "cooled", "moved"]
     assert found.energy == min(energy for _, energy in found.history)

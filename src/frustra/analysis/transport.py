@@ -29,7 +29,7 @@ class TransportSettings(BaseModel):
         13.0,
         gt=0,
         description="diffusive jumps below which D is reported as an upper bound; "
-        "13 is where the error of He, Zhu and Mo reaches 100 %",
+        "13 is where the error of He, Zhu, Epstein and Mo reaches 100 %",
     )
 
 
@@ -46,10 +46,10 @@ class Diffusion:
     value: float
     """Å²/ps."""
     std: float
-    """Å²/ps; the larger of the spread over ions and He, Zhu and Mo's estimate from the jumps."""
+    """Å²/ps; the larger of the spread over ions and He, Zhu, Epstein and Mo's estimate from the jumps."""
     is_upper_bound: bool
     jumps: float
-    """N_ion · max(MSD)/a², vibration included, as He, Zhu and Mo count them."""
+    """N_ion · max(MSD)/a², vibration included, as He, Zhu, Epstein and Mo count them."""
     diffusive_jumps: float
     """The same without the vibrational part (the intercept of the fit)."""
     window: tuple[float, float]
@@ -121,7 +121,7 @@ def mean_square_displacement(displacements: Array) -> Array:
 def relative_error(jumps: float) -> float:
     """Return the relative standard error of D for a number of jumps: 3.43/√N + 0.04.
 
-    He, Zhu and Mo, npj Comput. Mater. 4, 18 (2018).
+    He, Zhu, Epstein and Mo, npj Comput. Mater. 4, 18 (2018).
     """
     return 3.43 / np.sqrt(jumps) + 0.04 if jumps > 0 else np.inf
 
@@ -130,8 +130,8 @@ def diffusion_of(trajectory: Trajectory, specie: str, settings: TransportSetting
     """Derive the tracer diffusivity D = slope(MSD)/6.
 
     A line with intercept is fitted to the MSD from the lag where it reaches a²/2 (or a tenth of the
-    run, if that is earlier) to half the run. D counts as measured if its diffusive jumps exceed
-    the detection limit and D exceeds 1.96 of its standard errors; otherwise it is a 95 % upper limit.
+    run, if that is earlier) to half the run. D counts as measured if its diffusive jumps reach the
+    detection limit and D exceeds 1.96 times its spread over ions; otherwise it is a 95 % upper limit.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def diffusion_of(trajectory: Trajectory, specie: str, settings: TransportSetting
     spread = float(slopes.std(ddof=1) / np.sqrt(ions) / 6) if ions > 1 else np.inf
     value = float(slope) / 6
     area = settings.jump_length**2
-    jumps = ions * float(msd[: last + 1].max()) / area
+    jumps = ions * float(msd.max()) / area
     diffusive = max(0.0, ions * (6 * value * trajectory.duration) / area)
     std = max(spread, relative_error(diffusive) * value) if value > 0 else spread
     measured = diffusive >= settings.detection and value > 1.96 * spread

@@ -1,8 +1,10 @@
 """The lowest ordering of the mobile ions that a short search finds.
 
 An MD run that starts from a metastable order stays in it at low temperature and measures the wrong
-crystal. Every walker therefore relaxes its start, holds it hot, cools it slowly, relaxes it again, and then
-moves single ions to empty sites, keeping moves by the Metropolis rule while its temperature falls.
+crystal. Every walker relaxes its start and anneals it: single ions move to empty sites, mostly near ones,
+each trial is relaxed, and the Metropolis rule keeps it or not while its temperature falls. Unlike MD, such
+moves need not wait for a barrier. Every second walker is first held hot and cooled by MD, so that not all
+begin in the same order.
 """
 
 from collections.abc import Sequence
@@ -23,12 +25,15 @@ from frustra.sites import coordination_of, sites_of
 from frustra.structures import indices_of
 from frustra.units import BOLTZMANN
 
-TRIAL_FORCE_CALLS = 50
+TRIAL_FORCE_CALLS = 25
 """Force calls that one trial move usually takes; only the estimate of the time uses it."""
 
 _BATCH = 8  # trial moves relaxed in one call of LAMMPS
 _CATION_RADIUS = 1.0  # Å: a site this near a framework cation is that cation's
 _SAME = 1e-3  # eV: relaxed energies closer than this are the same state
+_NEAR = 12  # a near site is among so many nearest ones
+_FAR_MOVES = 0.2  # fraction of trials that may go to any empty site
+_TRIAL_FMAX = 0.03  # eV/Å: enough to rank orderings; the outcome is relaxed further
 _COMMON = 0.1  # site kinds holding this fraction of the ions are tried
 
 
@@ -38,22 +43,18 @@ class PrepareSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     walkers: int = Field(
-        2,
-        ge=1,
-        description="independent searches; each takes its own start where several are given",
+        2, ge=1, description="independent searches; each takes its own start where several are given"
+    )
+    moves: int = Field(1200, ge=0, description="trial moves of single ions to empty sites, per walker")
+    move_temperature: float = Field(
+        600.0, gt=0, description="temperature of the Metropolis rule at the first move (K); it falls to zero"
     )
     hold_temperature: float = Field(
-        550.0, gt=0, description="temperature at which the mobile ions are shuffled by MD (K)"
+        550.0, gt=0, description="temperature at which every second walker is first held by MD (K)"
     )
-    hold: float = Field(15.0, ge=0, description="time at that temperature (ps)")
-    cool_temperature: float = Field(200.0, gt=0, description="temperature at the end of cooling (K)")
-    cool: float = Field(25.0, ge=0, description="time of cooling (ps); longer finds lower orderings")
-    moves: int = Field(160, ge=0, description="trial moves of single ions to empty sites, each relaxed")
-    move_temperature: float = Field(
-        450.0,
-        gt=0,
-        description="temperature of the Metropolis rule at the first move (K); it falls linearly to zero",
-    )
+    hold: float = Field(5.0, ge=0, description="time at that temperature (ps)")
+    cool_temperature: float = Field(250.0, gt=0, description="temperature that it is then cooled to (K)")
+    cool: float = Field(10.0, ge=0, description="time of cooling (ps)")
 
 
 @dataclass(frozen=True)
@@ -68,74 +69,78 @@ class Walk:
     """(stage, energy in eV) of the start, after cooling and after the trial moves."""
 
 
-def search(
-    start: Atoms,
-    specie: str,
-    anions: Sequence[str],
-    potential: LammpsPotential,
-    how: tuple[PrepareSettings, MDSettings],
-    seed: int,
-    folder: Path,
-    progress: Progress | None = None,
-) -> Walk:
-    """Walk from one start to the lowest ordering found; the start itself if nothing is lower.
+@dataclass(frozen=True)
+class GroundStateSearch:
+    """A search for the lowest ordering of one material's mobile ions."""
 
-    Parameters
-    ----------
-    start
-        A supercell with every mobile ion in place.
-    specie, anions
-        The mobile element and the elements whose polyhedra are its sites.
-    how
-        The search, and the time step and thermostat of its MD.
-    progress
-        Called with the number of force calls done, roughly.
-    """
-    settings, md = how
-    tell = progress or (lambda _: None)
-    lowest, energy = relax_crystal(start, potential, folder=folder / "start")
-    history = [("start", energy)]
-    hot = md.steps(settings.hold) + md.steps(settings.cool)
-    if settings.hold + settings.cool > 0:
-        ramp = (settings.hold_temperature, settings.cool_temperature)
-        last = cool(lowest, potential, md, ramp, (settings.hold, settings.cool), seed, folder / "cool", tell)
-        cooled, cooled_energy = relax_crystal(last, potential, folder=folder / "cooled")
-        history.append(("cooled", cooled_energy))
-        if cooled_energy < energy:
-            lowest, energy = cooled, cooled_energy
-    if settings.moves:
-        moves = _Moves(lowest, energy, specie, anions, potential, folder / "moves")
-        moved = moves.run(
-            settings, np.random.default_rng(seed), lambda done: tell(hot + done * TRIAL_FORCE_CALLS)
-        )
-        moved, moved_energy = relax_crystal(moved, potential, folder=folder / "moved")
-        history.append(("moved", moved_energy))
-        if moved_energy < energy:
-            lowest, energy = moved, moved_energy
-    return Walk(lowest, energy, tuple(history))
+    specie: str
+    """The mobile element."""
+    anions: tuple[str, ...]
+    """Elements whose polyhedra are its sites."""
+    potential: LammpsPotential
+    settings: PrepareSettings
+    md: MDSettings
+    """Time step and thermostat of the MD that shuffles the ions."""
+
+    def force_calls(self, heat: bool) -> int:
+        """Return roughly how many force calls a walk takes."""
+        return self._md_steps(heat) + self.settings.moves * TRIAL_FORCE_CALLS
+
+    def _md_steps(self, heat: bool) -> int:
+        times = (self.settings.hold, self.settings.cool) if heat else ()
+        return sum(self.md.steps(t) for t in times if t > 0)
+
+    def walk(
+        self, start: Atoms, seed: int, folder: Path, heat: bool = False, progress: Progress | None = None
+    ) -> Walk:
+        """Walk from a start to the lowest ordering found; the start itself, relaxed, if nothing is lower.
+
+        Parameters
+        ----------
+        start
+            A supercell with every mobile ion in place.
+        heat
+            Whether MD shuffles the ions first.
+        progress
+            Called with the number of force calls done, roughly.
+        """
+        tell = progress or (lambda _: None)
+        stages = [("start", *relax_crystal(start, self.potential, folder=folder / "start"))]
+        steps = self._md_steps(heat)
+        if steps:
+            last = self._cooled(stages[0][1], seed, folder / "cool", tell)
+            stages.append(("cooled", *relax_crystal(last, self.potential, folder=folder / "cooled")))
+        if self.settings.moves:
+            moves = _Moves(self, stages[-1][1], stages[-1][2], folder / "moves")
+            rng = np.random.default_rng(seed)
+            last = moves.run(rng, lambda done: tell(steps + done * TRIAL_FORCE_CALLS))
+            stages.append(("moved", *relax_crystal(last, self.potential, folder=folder / "moved")))
+        _, lowest, energy = min(stages, key=lambda stage: stage[2])
+        return Walk(lowest, energy, tuple((name, e) for name, _, e in stages))
+
+    def _cooled(self, atoms: Atoms, seed: int, folder: Path, progress: Progress) -> Atoms:
+        s = self.settings
+        ramp, times = (s.hold_temperature, s.cool_temperature), (s.hold, s.cool)
+        return cool(atoms, self.potential, self.md, ramp, times, seed, folder, progress)
 
 
 class _Moves:
     """Metropolis walk over orderings: one ion to one empty site, relaxed in the fixed cell."""
 
-    def __init__(
-        self,
-        atoms: Atoms,
-        energy: float,
-        specie: str,
-        anions: Sequence[str],
-        potential: LammpsPotential,
-        folder: Path,
-    ) -> None:
+    def __init__(self, search: GroundStateSearch, atoms: Atoms, energy: float, folder: Path) -> None:
+        self._search, self._folder = search, folder
         self._atoms, self._energy = atoms, energy
         self._best, self._best_energy = atoms, energy
-        self._mobile = indices_of(atoms, specie)
-        self._sites = open_sites(atoms, specie, anions)
-        self._potential, self._folder = potential, folder
-        self._relax = RelaxSettings(fmax=0.01)
+        self._mobile = indices_of(atoms, search.specie)
+        self._sites = open_sites(atoms, search.specie, search.anions)
+        self._relax = RelaxSettings().model_copy(update={"fmax": _TRIAL_FMAX})
+        between = minimum_image(self._sites[:, None] - self._sites[None], atoms.cell.array)
+        order = np.linalg.norm(between, axis=2).argsort(axis=1)
+        self._near = order[:, 1 : _NEAR + 1]
 
-    def run(self, settings: PrepareSettings, rng: np.random.Generator, progress: Progress) -> Atoms:
+    def run(self, rng: np.random.Generator, progress: Progress) -> Atoms:
         """Make the trial moves in batches; return the lowest ordering met."""
+        settings = self._search.settings
         for done in range(0, settings.moves, _BATCH):
             progress(done)
             kt = BOLTZMANN * settings.move_temperature * (1 - done / settings.moves)
@@ -157,12 +162,14 @@ class _Moves:
             return None
         trial: Atoms = self._atoms.copy()
         ion = int(rng.integers(len(self._mobile)))
-        trial.positions[self._mobile[ion]] += offsets[ion, rng.choice(empty)]
+        near = np.intersect1d(self._near[taken[ion]], empty)
+        chosen = rng.choice(near if len(near) and rng.random() > _FAR_MOVES else empty)
+        trial.positions[self._mobile[ion]] += offsets[ion, chosen]
         return trial
 
     def _step(self, trials: list[Atoms], kt: float, rng: np.random.Generator) -> None:
         """Relax the trials and take the first that the Metropolis rule accepts."""
-        relaxed = relax_frames(trials, self._potential, self._relax, self._folder)
+        relaxed = relax_frames(trials, self._search.potential, self._relax, self._folder)
         for number, energy in enumerate(relaxed.energies):
             rise = float(energy) - self._energy
             if abs(rise) > _SAME and rng.random() < np.exp(-max(rise, 0.0) / kt):
@@ -173,7 +180,7 @@ class _Moves:
 
 
 def open_sites(atoms: Atoms, specie: str, anions: Sequence[str]) -> Array:
-    """Return the sites that a mobile ion may take: of the kinds it occupies now, not a cation's (n, 3), Å."""
+    """Return the sites that a mobile ion may take, (n, 3), Å: of kinds it occupies, without a cation."""
     cell = atoms.cell.array
     sites = sites_of(atoms, anions)
     mobile = indices_of(atoms, specie)

@@ -13,7 +13,7 @@ import numpy as np
 from ase import Atoms
 
 from frustra.analysis.sampling import evenly_spaced
-from frustra.campaign.ground_state import TRIAL_FORCE_CALLS, search
+from frustra.campaign.ground_state import GroundStateSearch
 from frustra.campaign.study import Study
 from frustra.campaign.workflow import JobProgress, Step
 from frustra.engines.lammps import Progress
@@ -79,11 +79,19 @@ class WalkJob:
         return f"{self.context.material} walker {self.walker + 1}"
 
     @property
+    def heat(self) -> bool:
+        """Whether the walker is first held hot: every second one."""
+        return self.walker % 2 == 1
+
+    @property
     def force_calls(self) -> int:
         """Estimated work."""
-        study = self.context.study
-        hot = study.md.steps(study.prepare.hold) + study.md.steps(study.prepare.cool)
-        return hot + study.prepare.moves * TRIAL_FORCE_CALLS
+        return self._search.force_calls(self.heat)
+
+    @property
+    def _search(self) -> GroundStateSearch:
+        study, anions = self.context.study, self.context.anions(self.start)
+        return GroundStateSearch(study.specie, anions, self.context.potential, study.prepare, study.md)
 
     @cached_property
     def step(self) -> Step:
@@ -96,6 +104,7 @@ class WalkJob:
             "potential": self.context.potential.fingerprint,
             "prepare": study.prepare.model_dump(exclude={"walkers"}),
             "md": study.md.model_dump(include={"timestep", "thermostat"}),
+            "heat": self.heat,
             "seed": self.context.seed("walk", self.walker),
         }
         return Step(self.context.steps, f"walk-{self.walker + 1}", inputs)
@@ -108,24 +117,11 @@ class WalkJob:
     def run(self) -> None:
         """Search from the start."""
         progress = JobProgress(self.context.progress, self.name)
-        self.step.perform(
-            lambda folder: self._search(folder, progress.stage("searching the ground state", 0))
-        )
+        self.step.perform(lambda folder: self._walk(folder, progress.stage("searching the ground state", 0)))
         progress.end()
 
-    def _search(self, folder: Path, tell: Progress) -> None:
-        study, anions = self.context.study, self.context.anions(self.start)
-        seed = self.step.inputs["seed"]
-        walk = search(
-            self.start,
-            study.specie,
-            anions,
-            self.context.potential,
-            (study.prepare, study.md),
-            seed,
-            folder,
-            tell,
-        )
+    def _walk(self, folder: Path, tell: Progress) -> None:
+        walk = self._search.walk(self.start, self.step.inputs["seed"], folder, self.heat, tell)
         write_structure(folder / "lowest.extxyz", walk.atoms)
         write_json(folder / "walk.json", {"energy_eV": walk.energy, "history": walk.history})
 

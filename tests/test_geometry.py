@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from frustra.geometry import minimum_image, nearest_neighbours, perpendicular_heights, with_images, wrap
+from tests.helpers import Lattice, heights, lattices, seeds, translations
+
+CUBIC = 4.0 * np.eye(3)
+LONG = Lattice(CUBIC, np.array([[1, 2, 0], [0, 1, 2], [2, 4, 1]]) @ CUBIC)
+"""A cubic lattice of 4 Å by vectors of 9, 9 and 18 Å."""
+
+
+def points_in(cell: np.ndarray, count: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(-3, 3, (count, 3)) @ cell
+
+
+def shortest(vector: np.ndarray, cell: np.ndarray) -> float:
+    fractional = vector @ np.linalg.inv(cell)
+    near = (fractional - np.round(fractional)) @ cell
+    images = translations(cell, np.linalg.norm(cell, axis=1).sum() / 2)
+    return float(np.linalg.norm(near + images, axis=1).min())
+
+
+@given(lattices(), st.integers(1, 4), seeds)
+@example(LONG, 1, 6)
+def test_minimum_image_is_the_shortest_of_all_images_in_skewed_cells(
+    lattice: Lattice, count: int, seed: int
+) -> None:
+    vectors = points_in(lattice.compact, count, seed)
+    expected = [shortest(v, lattice.compact) for v in vectors]
+    found = minimum_image(vectors, lattice.skewed)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), expected, atol=1e-8)
+    shifts = (vectors - found) @ np.linalg.inv(lattice.skewed)
+    np.testing.assert_allclose(shifts, np.round(shifts), atol=1e-8)
+
+
+def test_minimum_image_where_the_given_cell_vectors_are_long() -> None:
+    # (3, 1, 2) in a cubic lattice of 4 Å is equivalent to (−1, 1, ±2)
+    found = minimum_image([[3.0, 1.0, 2.0]], LONG.skewed)
+    assert np.linalg.norm(found) == pytest.approx(np.sqrt(6))
+
+
+@pytest.mark.parametrize("shape", [(3,), (0, 3), (2, 3), (2, 4, 3)])
+def test_minimum_image_keeps_the_shape(shape: tuple[int, ...]) -> None:
+    assert minimum_image(np.ones(shape), CUBIC).shape == shape
+
+
+@given(lattices())
+def test_perpendicular_heights_are_volume_over_face_area(lattice: Lattice) -> None:
+    for cell in lattice:
+        np.testing.assert_allclose(perpendicular_heights(cell), heights(cell), rtol=1e-8)
+
+
+def test_perpendicular_heights_of_a_hexagonal_cell() -> None:
+    cell = [[5.0, 0, 0], [-2.5, 2.5 * np.sqrt(3), 0], [0, 0, 7.0]]
+    np.testing.assert_allclose(perpendicular_heights(cell), [2.5 * np.sqrt(3), 2.5 * np.sqrt(3), 7.0])
+
+
+@given(lattices(), st.integers(0, 20), seeds)
+def test_wrap_moves_points_by_lattice_vectors_into_the_cell(lattice: Lattice, count: int, seed: int) -> None:
+    points, cell = points_in(lattice.compact, count, seed), lattice.skewed
+    wrapped = wrap(points, cell)
+    fractional, shifts = wrapped @ np.linalg.inv(cell), (wrapped - points) @ np.linalg.inv(cell)
+    assert (fractional > -1e-8).all()
+    assert (fractional < 1 + 1e-8).all()
+    np.testing.assert_allclose(shifts, np.round(shifts), atol=1e-8)
+
+
+@given(lattices(), st.integers(1, 5), st.floats(0.0, 6.0), seeds)
+def test_images_are_all_those_within_the_margin_of_the_faces(
+    lattice: Lattice, count: int, margin: float, seed: int
+) -> None:
+    cell, points = lattice.compact, points_in(lattice.compact, count, seed)
+    found = with_images(points, cell, margin)
+    home = wrap(points, cell)
+    np.testing.assert_allclose(found.positions[:count], home, atol=1e-9)
+    np.testing.assert_array_equal(found.index[:count], np.arange(count))
+    every = home[None] + translations(cell, 2 * margin)[:, None]
+    # distance from the inner side of each pair of faces, as fractions of their separation
+    depth = np.linalg.solve(cell.T, every.reshape(-1, 3).T).T * heights(cell)
+    outside = np.maximum(-depth, depth - heights(cell)).max(axis=1)
+    surely = outside < margin - 1e-7
+    maybe = outside < margin + 1e-7
+    assert max(surely.sum(), count) <= len(found.positions) <= max(maybe.sum(), count)
+    gaps = np.linalg.norm(found.positions[:, None] - every.reshape(-1, 3)[None][:, maybe], axis=2)
+    assert gaps.min(axis=1)[count:].max(initial=0) < 1e-7  # every image found is one of them
+    assert gaps.min(axis=0)[surely[maybe]].max(initial=0) < 1e-7  # and each of them is found
+    shifts = (found.positions - home[found.index]) @ np.linalg.inv(cell)
+    np.testing.assert_allclose(shifts, np.round(shifts), atol=1e-7)
+
+
+@given(lattices(shortest=2.0), st.integers(1, 5), st.integers(1, 3), st.integers(1, 14), seeds)
+def test_nearest_neighbours_are_those_of_brute_force_in_small_and_skewed_cells(
+    lattice: Lattice, count: int, centres: int, k: int, seed: int
+) -> None:
+    points = points_in(lattice.compact, count, seed)
+    around = points_in(lattice.compact, centres, seed + 1)
+    distance, index = nearest_neighbours(around, points, lattice.skewed, k)
+    # a cube of side 4 × longest holds at least 14 lattice points around any of its points
+    far = 2 * np.linalg.norm(lattice.compact, axis=1).max()
+    images = translations(lattice.compact, far)
+    for centre, row, which in zip(around, distance, index, strict=True):
+        fractional = (points - centre) @ np.linalg.inv(lattice.compact)
+        gaps = (fractional - np.round(fractional)) @ lattice.compact
+        every = np.linalg.norm(gaps[:, None] + images[None], axis=2)
+        np.testing.assert_allclose(row, np.sort(every, axis=None)[:k], atol=1e-7)
+        for r, i in zip(row, which, strict=True):
+            assert np.abs(every[i] - r).min() < 1e-7  # the named point has an image there
+
+
+def test_nearest_neighbours_count_images_of_one_point_as_its_twelve_fcc_neighbours() -> None:
+    a = 4.0
+    cell = a / 2 * np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]])
+    distance, index = nearest_neighbours([[0, 0, 0]], [[0, 0, 0]], cell, 19)
+    np.testing.assert_allclose(distance[0], [0] + 12 * [a / np.sqrt(2)] + 6 * [a], atol=1e-12)
+    assert (index == 0).all()
