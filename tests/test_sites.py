@@ -47,7 +47,7 @@ def gaps(first: np.ndarray, second: np.ndarray, cell: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("packing", "repetitions"), [(FCC, repeats), (HCP, hexagonal_repeats)])
-@settings(max_examples=300)
+@settings(max_examples=12)
 @given(drawn=st.data(), matrix=unimodular(), seed=seeds)
 def test_close_packings_have_one_octahedron_and_two_tetrahedra_per_anion_in_any_cell(
     packing: Atoms, repetitions: st.SearchStrategy, drawn: st.DataObject, matrix: np.ndarray, seed: int
@@ -66,7 +66,7 @@ def test_close_packings_have_the_same_sites_where_an_octahedron_holds_two_images
 
 
 @pytest.mark.parametrize(("packing", "repetitions"), [(FCC, repeats), (HCP, hexagonal_repeats)])
-@settings(max_examples=300)
+@settings(max_examples=12)
 @given(drawn=st.data(), seed=seeds)
 def test_close_packings_keep_their_sites_when_every_anion_is_displaced_a_little(
     packing: Atoms, repetitions: st.SearchStrategy, drawn: st.DataObject, seed: int
@@ -143,7 +143,7 @@ def test_half_of_the_tetrahedra_share_a_face_with_yttrium() -> None:
     )
 
 
-@settings(max_examples=200)
+@settings(max_examples=15)
 @given(unimodular(), seeds)
 def test_labels_of_the_published_cell_survive_small_displacements_in_any_view(
     matrix: np.ndarray, seed: int

@@ -75,9 +75,9 @@ def pictures_of(analysis: MaterialAnalysis) -> list[Picture]:
         Picture(
             "energy",
             "Relaxed energy against temperature",
-            f"Mean relaxed total energy per {result.specie} above the ground state relaxed in the same cell; "
-            "it does not depend on the choice of per-atom energies. In equilibrium it never falls and nothing "
-            "lies below zero.",
+            f"Mean relaxed total energy per {result.specie} above the ground state of the same cell; "
+            "it does not depend on the choice of per-atom energies. In equilibrium it never falls and "
+            "nothing lies below zero.",
             plot_energy(rows),
             _energy_data(rows),
         ),

@@ -31,7 +31,7 @@ from frustra.sites import SITE_KINDS
 from frustra.snapshots import Snapshots
 from frustra.states import StateTable, concatenate
 from frustra.structures import FORMAL_CHARGES, formula
-from frustra.units import CM2_PER_S, MS_PER_CM
+from frustra.units import CM2_PER_S, MEV, MS_PER_CM
 
 LARGE_MOVE = 1.1
 """Å: an ion that relaxation moved further has probably left its basin."""
@@ -90,7 +90,7 @@ def analyse(
             transport=_transport(d, context),
             **_fractions(states.select(states["temperature"] == job.temperature)),
             states=_states(by_temperature.get(job.temperature)),
-            relaxed_energy=_relaxed(e),
+            relaxed_energy=_relaxed(e, job),
             snapshots=_count(s, specie),
         )
         for job, d, s, e, why in zip(jobs, diffusion, snapshots, energies, reasons, strict=True)
@@ -160,7 +160,7 @@ def _transport(d: Diffusion, context: Context) -> Transport:
 
 
 def _fractions(states: StateTable) -> dict[str, dict[str, float | None]]:
-    found = site_fractions(states)
+    found = site_fractions(states.select(states["converged"]) if states["converged"].any() else states)
     return {
         "site_fractions": {k: v for k, (v, _) in found.items()},
         "site_fractions_std": {k: _number(e) for k, (_, e) in found.items()},
@@ -182,13 +182,15 @@ def _states(density: Density | None) -> States:
     )
 
 
-def _relaxed(energy: RelaxedEnergy) -> RelaxedEnergies:
+def _relaxed(energy: RelaxedEnergy, job: TemperatureJob) -> RelaxedEnergies:
+    file = job.lower_state_file.relative_to(job.context.root) if energy.lower_state < 0 else None
     return RelaxedEnergies(
         mean_eV=_number(energy.mean),
         std_eV=_number(energy.std),
         lowest_eV=_number(energy.lowest),
         strain_eV=energy.strain,
         lower_state_eV=energy.lower_state,
+        lower_state_file=str(file) if file else None,
     )
 
 
@@ -250,6 +252,11 @@ def _warnings(name: str, result: MaterialResult) -> list[str]:
                 "it may have left the basin it vibrated in."
             )
         found += [f"{at} is not equilibrated: {why}." for why in row.doubts]
+        if row.relaxed_energy.lower_state_file:
+            found.append(
+                f"{at}: a state {-MEV * row.relaxed_energy.lower_state_eV:.0f} meV per cell below the ground "
+                f"state in use is saved as {row.relaxed_energy.lower_state_file}; add it to `starts`."
+            )
     other = max(row.site_fractions[SITE_KINDS[-1]] for row in result.temperatures)
     if other > 0.05:
         found.append(

@@ -249,11 +249,17 @@ class TemperatureJob:
             relaxed = strained(snapshots.atoms(lowest), self.ground.cell.array)
             relaxed, energy = relax_crystal(relaxed, potential, study.relax, folder / "lowest")
             lower_state = min(0.0, energy - self.ground_energy)
-            write_structure(folder / "lowest.extxyz", relaxed)
+            if lower_state < 0:
+                write_structure(folder / self.lower_state_file.name, relaxed)
         write_json(
             folder / "reference.json",
             {"energy_eV": float(both.energies[0]), "lower_state_eV": lower_state},
         )
+
+    @property
+    def lower_state_file(self) -> Path:
+        """Where the lowest snapshot is, its cell relaxed, if it lies below the ground state in use."""
+        return self.snapshots_step.folder / "lowest.extxyz"
 
     def reference(self) -> tuple[float, float]:
         """Return the ground state's energy in this cell and the lower state's above the ground state, eV."""

@@ -153,6 +153,9 @@ def run_study(materials: Sequence[Material], executor: Executor, watch: Watch) -
     """Do all jobs that are missing, then analyse every material."""
     root = materials[0].context.root
     clear_parts(root / "steps")
+    for m in materials:
+        for number, start in enumerate(m.starts, 1):
+            write_structure(root / f"{m.context.material}_start_{number}.extxyz", start)
     _run([w for m in materials for w in m.walks()], executor, watch)
     grounds = [m.lowest() for m in materials]
     jobs = [

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from frustra.analysis.density import DensitySettings
 from frustra.analysis.transport import SMALLEST_RUN, TransportSettings
 from frustra.campaign.ground_state import PrepareSettings
-from frustra.engines.md import MDSettings
+from frustra.engines.md import SMALLEST_NPT, MDSettings
 from frustra.engines.relax import RelaxSettings
 from frustra.errors import StudyError
 
@@ -117,6 +117,10 @@ def load_study(path: Path) -> Study:
             f"at least {SMALLEST_RUN}",
             "lower md.interval or raise md.production",
         )
+    if study.md.cell == "npt" and study.md.steps(study.md.npt_time) < SMALLEST_NPT:
+        raise StudyError(
+            f"npt_time = {study.md.npt_time:g} ps", f"at least {SMALLEST_NPT} time steps", "raise md.npt_time"
+        )
     if study.sampling.snapshots > frames:
         raise StudyError(
             f"{study.sampling.snapshots} snapshots of {study.md.production:g} ps, "
@@ -147,7 +151,7 @@ def _explained(error: ValidationError, path: Path) -> StudyError:
         return StudyError(
             f"unknown key {where!r} in {path}",
             f"one of {', '.join(valid)}",
-            f"did you mean {near[0]!r}?" if near else "",
+            f"did you mean {near[0]!r}" if near else "",
         )
     if first["type"] == "missing":
         return StudyError(f"no {where!r} in {path}", "a value", "see: frustra init")
@@ -181,7 +185,7 @@ EXAMPLE = {
 def commented_study() -> str:
     """Return a study file with every setting, its meaning and its default, made from the classes."""
     lines = [
-        "# A frustra study. Lines beginning with '# ' and a key show defaults: uncomment to change.",
+        "## A frustra study. A line with one # shows a default: remove the # to change it.",
         "",
     ]
     top = {k: f for k, f in Study.model_fields.items() if not _is_table(f.annotation)}
@@ -192,7 +196,7 @@ def commented_study() -> str:
         arguments = typing.get_args(field.annotation)
         model: type[BaseModel] = arguments[-1] if arguments else typing.cast("Any", field.annotation)
         header = f"[{key}.my-material]" if arguments else f"[{key}]"
-        lines += [f"# {(model.__doc__ or '').strip().splitlines()[0]}", header]
+        lines += [f"## {(model.__doc__ or '').strip().splitlines()[0]}", header]
         lines += [*_settings(model.model_fields), ""]
     return "\n".join(lines)
 
@@ -213,7 +217,7 @@ def _settings(fields: dict[str, Any]) -> list[str]:
         if field.is_required():
             lines.append(f"{key} = {_toml(EXAMPLE[key])}")
         elif field.default is None:
-            lines.append(f"# {key} =")
+            lines.append(f"## {key}: not set")
         else:
             lines.append(f"# {key} = {_toml(field.default)}")
     return lines

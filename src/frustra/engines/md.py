@@ -19,6 +19,9 @@ from frustra.stats import block_error
 from frustra.trajectory import Trajectory
 from frustra.units import FS
 
+SMALLEST_NPT = 150
+"""Time steps below which an NPT run gives no mean cell."""
+
 
 class MDSettings(BaseModel):
     """How molecular dynamics is run."""
