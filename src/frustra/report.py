@@ -177,10 +177,11 @@ def _section(
 ) -> str:
     figures = "".join(_figure_html(p, root / "figures" / f"{name}_{p.name}") for p in pictures)
     result = analysis.result
-    arrhenius = result.arrhenius
+    arrhenius, times = result.arrhenius, result.temperatures[0].transport
     facts = [
         f"{result.atoms} atoms, {result.ions} {result.specie}",
         f"anions {', '.join(result.anions)}",
+        f"{times.duration_ps:g} ps of MD at each temperature, after {times.discarded_ps:g} ps that are discarded",
     ]
     if arrhenius.Ea_eV is not None and arrhenius.sigma_300K_mS_cm is not None:
         facts.append(f"E<sub>a</sub> {format_quantity(arrhenius.Ea_eV)}")

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -30,6 +31,9 @@ from frustra.errors import EngineError
 from frustra.report import summary_rows
 
 MINUTE = 60
+
+SEEN = 0.02
+"""Fraction of the work that must be done before the time left is told."""
 
 TABLE_WIDTH = 120
 """Columns that the summary needs."""
@@ -68,8 +72,9 @@ class Display:
     def __init__(self, name: str, materials: Sequence[Material], root: Path) -> None:
         self._console = Console(stderr=True)
         self._root = root
-        self._total = 0
         self._tasks: dict[str, TaskID] = {}
+        self._skipped: set[str] = set()
+        self._began = time.monotonic()
         self._calls: dict[str, int] = {}
         self._done: set[str] = set()
         self._progress = Progress(
@@ -81,16 +86,18 @@ class Display:
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._jobs = [(j.name, j.force_calls) for m in materials for j in m.planned()]
+        planned = [job for m in materials for job in m.planned()]
+        self._total = sum(job.force_calls for job in planned)
         self._console.print(
-            f"[bold]{name}[/bold]: {len(self._jobs)} jobs; results will be in {root}",
+            f"[bold]{name}[/bold]: {len(planned)} jobs; results will be in {root}",
             highlight=False,
+            soft_wrap=True,
         )
 
     def __enter__(self) -> Self:
         """Start drawing."""
         self._progress.start()
-        self._all = self._progress.add_task("all", total=sum(calls for _, calls in self._jobs))
+        self._all = self._progress.add_task("all", total=self._total)
         return self
 
     def __exit__(
@@ -124,11 +131,23 @@ class Display:
 
     def _finish(self, job: Job) -> None:
         began = job.name in self._calls
+        if not began:
+            self._skipped.add(job.name)
         self._done.add(job.name)
         self._calls[job.name] = job.force_calls
         if job.name in self._tasks:
             self._progress.remove_task(self._tasks[job.name])
-        self._console.print(f"  {'done' if began else 'already done'}: {job.name}", highlight=False)
+        text = f"  done: {job.name} ({self._time_left()})" if began else f"  already done: {job.name}"
+        self._console.print(text, highlight=False)
+
+    def _time_left(self) -> str:
+        elapsed = time.monotonic() - self._began
+        done = sum(self._calls[name] for name in self._calls if name not in self._skipped)
+        left = self._total - sum(self._calls.values())
+        minutes = elapsed / MINUTE
+        if done < SEEN * self._total:
+            return f"{minutes:.1f} min elapsed"
+        return f"{minutes:.1f} min elapsed, about {minutes * left / done:.0f} min left"
 
 
 def print_estimate(name: str, cost: Estimate, materials: Sequence[Material]) -> None:
