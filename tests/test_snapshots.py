@@ -9,6 +9,7 @@ from frustra.snapshots import ENERGY_SUM_TOLERANCE
 from tests.helpers import LYC, snapshots
 
 ATOMS = read_structure(LYC)
+ONE = np.array([0.0, 1.0, 0.0])
 PER_FRAME = (
     "energies", "fmax", "converged", "reason", "force_calls", "max_displacement", "displacements", "time",
 )  # fmt: skip
@@ -18,9 +19,9 @@ PER_FRAME = (
 def test_the_energies_of_the_atoms_must_add_up_to_the_total(sign: int) -> None:
     record = snapshots(ATOMS, 3)
     allowed = sign * ENERGY_SUM_TOLERANCE * len(ATOMS)
-    replace(record, energies=record.energies + [0, 0.99 * allowed, 0])
+    replace(record, energies=record.energies + 0.99 * allowed * ONE)
     with pytest.raises(DataError, match="miss the total energy"):
-        replace(record, energies=record.energies + [0, 1.01 * allowed, 0])
+        replace(record, energies=record.energies + 1.01 * allowed * ONE)
 
 
 def test_total_energies_in_place_of_per_atom_energies_are_refused() -> None:

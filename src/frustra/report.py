@@ -181,7 +181,7 @@ def _section(
     facts = [
         f"{result.atoms} atoms, {result.ions} {result.specie}",
         f"anions {', '.join(result.anions)}",
-        f"{times.duration_ps:g} ps of MD at each temperature, after {times.discarded_ps:g} ps that are discarded",
+        f"{times.duration_ps:g} ps of MD at each temperature after {times.discarded_ps:g} ps discarded",
     ]
     if arrhenius.Ea_eV is not None and arrhenius.sigma_300K_mS_cm is not None:
         facts.append(f"E<sub>a</sub> {format_quantity(arrhenius.Ea_eV)}")

@@ -58,10 +58,16 @@ def test_the_activation_energy_of_the_garnet_is_the_published_one(data: Path) ->
 
 
 def test_the_room_temperature_conductivity_of_the_garnet_is_the_published_one(data: Path) -> None:
-    value, low, high = garnet(data).conductivity(300.0)
+    fit = garnet(data)
+    value, low, high = fit.conductivity(300.0)
     assert value == pytest.approx(1.0804, rel=1e-3)
-    assert low == pytest.approx(0.545, rel=1e-3)
-    assert high == pytest.approx(2.141, rel=1e-3)
+    # The published interval, [0.545, 2.141], leaves out the covariance of slope and intercept (aimd,
+    # `ArreheniusAnalyzer.predict_diffusivity`). Without it ours is the same; with it, it is narrower and
+    # holds the truth as often as it should: see the next test.
+    x, covariance = 1 / (BOLTZMANN * 300.0), fit.line.covariance
+    wide = np.exp(np.sqrt(covariance[0, 0] + x**2 * covariance[1, 1]))
+    assert [value / wide, value * wide] == pytest.approx([0.545, 2.141], abs=1e-3)
+    assert value / wide < low < high < value * wide
 
 
 def test_energy_and_extrapolation_lie_within_the_stated_errors_as_often_as_they_should() -> None:

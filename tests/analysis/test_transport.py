@@ -35,7 +35,8 @@ def naive_msd(displacements: np.ndarray) -> np.ndarray:
     for lag in range(frames):
         for ion in range(ions):
             squares = [
-                ((displacements[t + lag, ion] - displacements[t, ion]) ** 2).sum() for t in range(frames - lag)
+                ((displacements[t + lag, ion] - displacements[t, ion]) ** 2).sum()
+                for t in range(frames - lag)
             ]
             result[lag, ion] = np.mean(squares)
     return result
@@ -83,7 +84,9 @@ def test_a_drift_of_all_atoms_changes_nothing(
     frames: int, ions: int, others: int, size: float, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    record = trajectory(np.cumsum(rng.normal(size=(frames, ions, 3)), axis=0), rng.normal(size=(frames, others, 3)))
+    record = trajectory(
+        np.cumsum(rng.normal(size=(frames, ions, 3)), axis=0), rng.normal(size=(frames, others, 3))
+    )
     drift = size * np.cumsum(rng.normal(size=(frames, 1, 3)), axis=0)
     drifting = replace(record, positions=record.positions + drift)
     still, moving = (displacements_of(r, "Li") for r in (record, drifting))
@@ -161,7 +164,9 @@ def test_ions_that_only_vibrate_have_an_upper_bound_and_no_error(ions: int, fram
 @pytest.mark.parametrize(("ions", "frames", "memory"), [(500, 100, 0.9), (500, SMALLEST_RUN, 0.6)])
 def test_many_ions_that_only_vibrate_have_an_upper_bound_too(ions: int, frames: int, memory: float) -> None:
     rng = np.random.default_rng([ions, frames])
-    record = trajectory(vibrations(rng, ions, frames, memory), vibrations(rng, 50, frames, memory), timestep=0.1)
+    record = trajectory(
+        vibrations(rng, ions, frames, memory), vibrations(rng, 50, frames, memory), timestep=0.1
+    )
     assert diffusion_of(record, "Li").is_upper_bound
 
 

@@ -9,6 +9,7 @@ begin in the same order.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ TRIAL_FORCE_CALLS = 25
 _BATCH = 8  # trial moves relaxed in one call of LAMMPS
 _CATION_RADIUS = 1.0  # Å: a site this near a framework cation is that cation's
 _SAME = 1e-3  # eV: relaxed energies closer than this are the same state
+_ROUNDS = 4  # between rounds the cell is relaxed: another ordering wants another cell
 _NEAR = 12  # a near site is among so many nearest ones
 _FAR_MOVES = 0.2  # fraction of trials that may go to any empty site
 _TRIAL_FMAX = 0.03  # eV/Å: enough to rank orderings; the outcome is relaxed further
@@ -110,11 +112,15 @@ class GroundStateSearch:
         if steps:
             last = self._cooled(stages[0][1], seed, folder / "cool", tell)
             stages.append(("cooled", *relax_crystal(last, self.potential, folder=folder / "cooled")))
-        if self.settings.moves:
-            moves = _Moves(self, stages[-1][1], stages[-1][2], folder / "moves")
-            rng = np.random.default_rng(seed)
-            last = moves.run(rng, lambda done: tell(steps + done * TRIAL_FORCE_CALLS))
-            stages.append(("moved", *relax_crystal(last, self.potential, folder=folder / "moved")))
+        rng = np.random.default_rng(seed)
+        rounds = np.unique(np.linspace(0, self.settings.moves, _ROUNDS + 1).astype(int)).tolist()
+        current = stages[-1]
+        for first, end in pairwise(rounds):
+            moves = _Moves(self, *current[1:], folder / "moves")
+            moves.run(range(first, end), rng, lambda done: tell(steps + done * TRIAL_FORCE_CALLS))
+            for atoms, name in ((moves.lowest, f"lowest up to move {end}"), (moves.atoms, f"move {end}")):
+                current = (name, *relax_crystal(atoms, self.potential, folder=folder / "moved"))
+                stages.append(current)
         _, lowest, energy = min(stages, key=lambda stage: stage[2])
         return Walk(lowest, energy, tuple((name, e) for name, _, e in stages))
 
@@ -125,12 +131,12 @@ class GroundStateSearch:
 
 
 class _Moves:
-    """Metropolis walk over orderings: one ion to one empty site, relaxed in the fixed cell."""
+    """Metropolis walk over orderings in one cell: one ion to one empty site, then relaxed."""
 
     def __init__(self, search: GroundStateSearch, atoms: Atoms, energy: float, folder: Path) -> None:
         self._search, self._folder = search, folder
-        self._atoms, self._energy = atoms, energy
-        self._best, self._best_energy = atoms, energy
+        self.atoms, self._energy = atoms, energy
+        self.lowest, self._lowest_energy = atoms, energy
         self._mobile = indices_of(atoms, search.specie)
         self._sites = open_sites(atoms, search.specie, search.anions)
         self._relax = RelaxSettings().model_copy(update={"fmax": _TRIAL_FMAX})
@@ -138,29 +144,28 @@ class _Moves:
         order = np.linalg.norm(between, axis=2).argsort(axis=1)
         self._near = order[:, 1 : _NEAR + 1]
 
-    def run(self, rng: np.random.Generator, progress: Progress) -> Atoms:
-        """Make the trial moves in batches; return the lowest ordering met."""
+    def run(self, numbers: range, rng: np.random.Generator, progress: Progress) -> None:
+        """Make the trial moves of these numbers in batches."""
         settings = self._search.settings
-        for done in range(0, settings.moves, _BATCH):
+        for done in numbers[::_BATCH]:
             progress(done)
             kt = BOLTZMANN * settings.move_temperature * (1 - done / settings.moves)
-            count = min(_BATCH, settings.moves - done)
+            count = min(_BATCH, numbers.stop - done)
             trials = [t for t in (self._trial(rng) for _ in range(count)) if t is not None]
             if not trials:
                 break
             self._step(trials, kt, rng)
-        return self._best
 
     def _trial(self, rng: np.random.Generator) -> Atoms | None:
         """Return the current ordering with one ion moved to an empty site; None if none is empty."""
         offsets = minimum_image(
-            self._sites[None] - self._atoms.positions[self._mobile][:, None], self._atoms.cell.array
+            self._sites[None] - self.atoms.positions[self._mobile][:, None], self.atoms.cell.array
         )
         taken = np.linalg.norm(offsets, axis=2).argmin(axis=1)
         empty = np.setdiff1d(np.arange(len(self._sites)), taken)
         if len(empty) == 0:
             return None
-        trial: Atoms = self._atoms.copy()
+        trial: Atoms = self.atoms.copy()
         ion = int(rng.integers(len(self._mobile)))
         near = np.intersect1d(self._near[taken[ion]], empty)
         chosen = rng.choice(near if len(near) and rng.random() > _FAR_MOVES else empty)
@@ -173,9 +178,9 @@ class _Moves:
         for number, energy in enumerate(relaxed.energies):
             rise = float(energy) - self._energy
             if abs(rise) > _SAME and rng.random() < np.exp(-max(rise, 0.0) / kt):
-                self._atoms, self._energy = relaxed.atoms(number), float(energy)
-                if self._energy < self._best_energy:
-                    self._best, self._best_energy = self._atoms, self._energy
+                self.atoms, self._energy = relaxed.atoms(number), float(energy)
+                if self._energy < self._lowest_energy:
+                    self.lowest, self._lowest_energy = self.atoms, self._energy
                 return
 
 

@@ -1,0 +1,152 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from frustra.analysis.equilibrium import BELOW_GROUND, RelaxedEnergy, doubts, relaxed_energy
+from frustra.io import read_structure
+from frustra.snapshots import Snapshots
+from tests.helpers import LYC, snapshots
+
+ATOMS = read_structure(LYC)
+IONS = 9
+LADDER = (300.0, 400.0, 500.0, 600.0, 700.0, 800.0)
+
+
+def run(per_ion: np.ndarray, temperature: float = 300.0, **changes: object) -> Snapshots:
+    """Return snapshots of a run with these energies per ion above a ground state at −100 eV."""
+    totals = -100.0 + IONS * np.asarray(per_ion)
+    atomic = np.repeat(totals[:, None] / len(ATOMS), len(ATOMS), axis=1)
+    return snapshots(ATOMS, len(totals), atomic, temperature=temperature, **changes)
+
+
+def energy(per_ion: np.ndarray, temperature: float = 300.0, lower_state: float = 0.0) -> RelaxedEnergy:
+    return relaxed_energy(run(per_ion, temperature), -100.0, IONS, lower_state=lower_state)
+
+
+def noise(rng: np.random.Generator, mean: float, spread: float = 0.001, frames: int = 40) -> np.ndarray:
+    return mean + spread * rng.normal(size=frames)
+
+
+def steady(rng: np.random.Generator, mean: float) -> np.ndarray:
+    """Return noise that is the same backwards, so that its halves have exactly the same mean."""
+    half = noise(rng, mean, frames=20)
+    return np.concatenate([half, half[::-1]])
+
+
+def test_the_mean_is_per_ion_above_the_ground_state_and_over_converged_snapshots_only() -> None:
+    per_ion = np.array([0.010, 0.500, 0.014, -0.002, 0.020])
+    converged = np.array([True, False, True, True, True])
+    found = relaxed_energy(run(per_ion, converged=converged), -100.0, IONS, strain=0.003)
+    kept = per_ion[converged]
+    assert found.mean == pytest.approx(kept.mean())
+    assert found.lowest == pytest.approx(-0.002)
+    assert found.std == pytest.approx(stats.sem(kept))  # four snapshots are four blocks
+    assert found.halves == pytest.approx((kept[:2].mean(), kept[2:].mean()))
+    assert (found.temperature, found.strain, found.lower_state) == (300.0, 0.003, 0.0)
+
+
+def test_the_error_of_the_mean_is_that_of_five_blocks() -> None:
+    per_ion = noise(np.random.default_rng(0), 0.01)
+    blocks = per_ion.reshape(5, 8).mean(axis=1)
+    assert energy(per_ion).std == pytest.approx(stats.sem(blocks))
+
+
+def test_a_run_without_converged_snapshots_has_no_energy_and_raises_no_doubt() -> None:
+    empty = relaxed_energy(run(np.ones(4), converged=np.zeros(4, bool)), -100.0, IONS)
+    assert np.isnan([empty.mean, empty.std, empty.lowest, *empty.halves]).all()
+    rng = np.random.default_rng(0)
+    others = [energy(noise(rng, 0.01), 400.0), energy(noise(rng, 0.02), 500.0)]
+    assert doubts([empty, *others]) == [[], [], []]
+
+
+def test_one_converged_snapshot_has_no_error_and_raises_no_doubt() -> None:
+    single = energy(np.array([0.05]))
+    assert np.isnan(single.std)
+    assert doubts([single, energy(noise(np.random.default_rng(0), 0.01), 400.0)]) == [[], []]
+
+
+def test_energies_that_rise_with_temperature_raise_no_doubt() -> None:
+    rng = np.random.default_rng(1)
+    assert doubts([energy(steady(rng, 0.01 * k), t) for k, t in enumerate(LADDER)]) == 6 * [[]]
+
+
+def test_a_mean_energy_above_that_of_a_higher_temperature_is_doubted() -> None:
+    # shared/science.md, section 6b: 17.1 → 10.2 meV per Li in a metastable start
+    rng = np.random.default_rng(2)
+    ladder = [
+        energy(steady(rng, m), t) for m, t in zip((0.0171, 0.0150, 0.0102, 0.0200), LADDER[:4], strict=True)
+    ]
+    found = doubts(ladder)
+    assert [len(reasons) for reasons in found] == [1, 1, 0, 0]
+    for one, (reason,) in zip(ladder, found[:2], strict=False):
+        assert reason.startswith(f"mean relaxed energy {1e3 * one.mean:.1f} meV per ion, above ")
+        assert reason.endswith(f"{1e3 * ladder[2].mean:.1f} at 500 K")
+
+
+def test_a_falling_energy_without_any_scatter_is_doubted() -> None:
+    # frozen in a metastable order: every snapshot relaxes to the same state
+    frozen = [energy(np.full(40, e), t) for e, t in ((0.010, 300.0), (0.005, 400.0))]
+    assert [bool(reasons) for reasons in doubts(frozen)] == [True, False]
+
+
+def test_differences_far_below_what_a_relaxation_leaves_raise_no_doubt() -> None:
+    # forces of 0.005 eV/Å at a stiffness of 1 eV/Å² leave about 1e-5 eV per atom
+    rng = np.random.default_rng(9)
+    ladder = [energy(e + 1e-7 * steady(rng, 0.0) / 0.001, t) for e, t in ((3e-6, 300.0), (1e-6, 400.0))]
+    assert doubts(ladder) == [[], []]
+
+
+def test_energies_that_are_equal_within_their_errors_raise_no_doubt() -> None:
+    rng = np.random.default_rng(3)
+    cold, hot = steady(rng, 0.01), steady(rng, 0.01)
+    cold += hot.mean() - cold.mean()
+    error = np.hypot(energy(cold).std, energy(hot).std)
+    for shift, expected in ((2.5 * error, []), (3.5 * error, [True])):
+        found = doubts([energy(cold + shift, 300.0), energy(hot, 400.0)])
+        assert [bool(reason) for reason in found[0]] == expected
+        assert found[1] == []
+
+
+def test_at_most_one_flat_ladder_in_twenty_is_doubted() -> None:
+    rng, runs = np.random.default_rng(4), 200
+    doubted = sum(any(doubts([energy(noise(rng, 0.01), t) for t in LADDER])) for _ in range(runs))
+    assert doubted <= stats.binom.ppf(0.999, runs, 0.05)
+
+
+def test_a_lower_state_is_doubted_at_its_temperature_and_below_where_it_was_not_reached() -> None:
+    rng = np.random.default_rng(5)
+    ladder = [
+        energy(steady(rng, -0.020), 300.0),  # has left the ground state for something lower
+        energy(steady(rng, 0.005), 400.0),
+        energy(np.append(steady(rng, 0.010), [-0.010] * 2), 500.0, lower_state=-0.090),
+        energy(steady(rng, 0.030), 600.0),
+    ]
+    found = doubts(ladder)
+    assert [len(reasons) for reasons in found] == [0, 1, 1, 0]
+    for reasons in found[1:3]:
+        assert "a snapshot at 500 K relaxed 90 meV per cell below the ground state" in reasons[0]
+
+
+def test_a_state_that_is_hardly_lower_is_not_doubted() -> None:
+    rng = np.random.default_rng(6)
+    for lower_state, expected in ((-0.9 * BELOW_GROUND, []), (-1.1 * BELOW_GROUND, [True])):
+        one = energy(np.append(steady(rng, 0.01), -0.001), lower_state=lower_state)
+        assert [bool(r) for r in doubts([one])[0]] == expected
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("shape", ["step", "line", "decay"])
+def test_a_run_whose_halves_differ_is_doubted(shape: str, sign: int) -> None:
+    # 20 meV per ion of change against 1 meV of scatter
+    time = np.linspace(0, 1, 40)
+    course = {"step": time > 0.5, "line": time, "decay": np.exp(-4 * time)}[shape]
+    rng = np.random.default_rng(7)
+    (reasons,) = doubts([energy(noise(rng, 0.03 + sign * 0.02 * course))])
+    assert len(reasons) == 1
+    assert reasons[0].startswith("mean relaxed energy moved from")
+
+
+def test_at_most_one_steady_run_in_twenty_is_doubted() -> None:
+    rng, runs = np.random.default_rng(8), 400
+    doubted = sum(any(doubts([energy(noise(rng, 0.01))])) for _ in range(runs))
+    assert doubted <= stats.binom.ppf(0.999, runs, 0.05)
