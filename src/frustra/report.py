@@ -294,11 +294,19 @@ def _page(results: Results, sections: Sequence[str]) -> str:
         "sections": "".join(sections),
         "warnings": warnings,
         "softness": html.escape(SOFTNESS),
+        "not_for": _not_for(potential["not_for"]),
         "settings": _settings_table(results.study),
         "versions": html.escape(versions),
         "fingerprint": html.escape(str(potential["fingerprint"])),
     }
     return Template((_ASSETS / "report.html").read_text(encoding="utf-8")).substitute(parts)
+
+
+def _not_for(warnings: Sequence[str]) -> str:
+    if not warnings:
+        return "<p class=note>The potential has no model card.</p>"
+    items = "; ".join(html.escape(w) for w in warnings)
+    return f"<p class=note>By its model card, the potential is not for: {items}.</p>"
 
 
 def _settings_table(study: dict[str, Any]) -> str:

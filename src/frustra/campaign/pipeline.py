@@ -206,4 +206,5 @@ def _described(potential: LammpsPotential) -> dict[str, str | float | list[str]]
         "species": list(potential.species),
         "cutoff_A": potential.cutoff,
         "fingerprint": potential.fingerprint,
+        "not_for": list(potential.not_for),
     }

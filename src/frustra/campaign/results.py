@@ -144,7 +144,9 @@ class Results(_Record):
     frustra_version: str = Field(description="version that wrote the file")
     created: str = Field(description="when, ISO 8601")
     study: dict[str, Any] = Field(description="the study with every default filled in")
-    potential: dict[str, Any] = Field(description="model, species, cutoff and fingerprint")
+    potential: dict[str, Any] = Field(
+        description="model, species, cutoff, fingerprint, and what it is not for"
+    )
     versions: dict[str, str] = Field(description="versions of the packages used")
     warnings: list[str] = Field(description="everything to know before quoting a number")
     materials: dict[str, MaterialResult]

@@ -1,6 +1,7 @@
 """Potentials: what a study calls a model, resolved to something that an engine can evaluate."""
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ class LammpsPotential:
     """LAMMPS commands that define the pair style; file names are absolute."""
     fingerprint: str
     """Hash of everything that defines the potential, taken when it was loaded."""
+    not_for: tuple[str, ...] = ()
+    """What its model card (`card.json`) warns of; empty without a card."""
 
 
 def embedded_potentials() -> list[str]:
@@ -79,7 +82,13 @@ def _load_pod(model: str, folder: Path) -> LammpsPotential:
     cutoff = float(_parameter(text, "rcut", parameters))
     commands = ("pair_style pod", f"pair_coeff * * {parameters} {coefficients} {' '.join(species)}")
     digest = hashlib.sha256(text.encode() + coefficients.read_bytes()).hexdigest()[:16]
-    return LammpsPotential(model, species, cutoff, commands, digest)
+    return LammpsPotential(model, species, cutoff, commands, digest, _warnings(folder / "card.json"))
+
+
+def _warnings(card: Path) -> tuple[str, ...]:
+    if not card.is_file():
+        return ()
+    return tuple(json.loads(card.read_text(encoding="utf-8")).get("not_for", ()))
 
 
 def _parameter(text: str, key: str, path: Path) -> str:
