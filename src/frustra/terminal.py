@@ -1,13 +1,14 @@
 """What a run shows in the terminal: a bar with the time left, a line per running job, the summary."""
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -42,9 +43,14 @@ TABLE_WIDTH = 120
 @contextmanager
 def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     """Give a pool of processes that end with this one, however it ends."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is a user's stop
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
     try:
         yield pool
+    except KeyboardInterrupt:
+        for worker in active_children():  # else they would finish their jobs first
+            worker.terminate()
+        raise
     except BrokenProcessPool:
         raise EngineError(
             "a worker process was killed",
@@ -55,7 +61,8 @@ def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _end_with_parent() -> None:
-    """Watch the parent from a thread; without it this process has nobody to work for."""
+    """End silently with the parent: at once when the user interrupts, or when the parent is gone."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
     parent = parent_process()
 
     def watch() -> None:
