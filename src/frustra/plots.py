@@ -105,7 +105,7 @@ def plot_doas(densities: Sequence[Density], doubtful: Sequence[float] = ()) -> F
         )  # fmt: skip
     axes[0].set_xlim(min(0.0, edges[0]), _upper_energy(densities) * MEV)
     axes[-1].set_xlabel("Energy of the mobile ion above the lowest state (meV)")
-    figure.supylabel("Density of atomistic states (per ion and eV, each panel to its maximum)", fontsize=9)
+    figure.supylabel("Density of atomistic states", fontsize=9.5)
     kinds = [k for k in SITE_NAMES if any(d.by_site[k].any() for d in densities)]
     handles = [_patch(SITE_COLOURS[k], SITE_NAMES[k]) for k in kinds]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))

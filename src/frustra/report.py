@@ -58,8 +58,9 @@ def pictures_of(analysis: MaterialAnalysis) -> list[Picture]:
             "doas",
             "Density of atomistic states",
             f"Per-atom energies of {result.specie} in relaxed snapshots, {bin_width:.3g} meV bins, by the "
-            "polyhedron of anions around the ion; one zero for all temperatures. S: Shannon entropy over the "
-            "bins, exp S the effective number of levels; errors by bootstrap over snapshots.",
+            "polyhedron of anions around the ion; one zero for all temperatures, each panel to its maximum. "
+            "S: Shannon entropy over the bins, exp S the effective number of levels; errors by bootstrap "
+            "over snapshots.",
             plot_doas(analysis.densities, doubtful),
             _doas_data(analysis),
         ),
