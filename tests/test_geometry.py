@@ -96,6 +96,44 @@ def test_images_are_all_those_within_the_margin_of_the_faces(
     np.testing.assert_allclose(shifts, np.round(shifts), atol=1e-7)
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("side", [-1, 1])
+def test_an_image_belongs_to_the_points_up_to_the_margin_itself(axis: int, side: int) -> None:
+    cell, margin = np.diag([4.0, 5.0, 6.0]), 1.5
+    for inside, images in ((1e-6, 1), (-1e-6, 0)):
+        point = np.array([2.0, 2.5, 3.0])  # more than the margin from all other faces
+        depth = margin - inside
+        point[axis] = depth if side > 0 else cell[axis, axis] - depth
+        found = with_images([point], cell, margin)
+        expected = point + side * cell[axis]
+        near = np.linalg.norm(found.positions - expected, axis=1) < 1e-9
+        assert near.sum() == images
+
+
+def test_just_beyond_the_middle_of_a_long_cell_the_image_is_nearer_than_the_point() -> None:
+    length = 40.0
+    for width in np.linspace(3, 9, 25):
+        for x in np.linspace(0, 19.5, 20):
+            centre = [x + length / 2 + 0.1, 0, 0]
+            distance, _ = nearest_neighbours([centre], [[x, 0, 0]], np.diag([length, width, width]), 1)
+            assert distance[0, 0] == pytest.approx(length / 2 - 0.1, abs=1e-9)
+
+
+@given(st.integers(1, 8), st.integers(1, 6), st.floats(0.01, 0.5), seeds)
+def test_nearest_neighbours_are_found_where_all_points_lie_at_one_end_of_a_long_cell(
+    count: int, k: int, spread: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    cell = np.diag([3.0, 3.0, 40.0])
+    points = rng.random((count, 3)) * [3.0, 3.0, 40 * spread]
+    centre = rng.random(3) @ cell
+    distance, _ = nearest_neighbours([centre], points, cell, k)
+    grids = np.meshgrid(np.arange(-14, 15), np.arange(-14, 15), np.arange(-1, 2), indexing="ij")
+    images = np.stack(grids, axis=-1).reshape(-1, 3) @ cell
+    every = np.linalg.norm(points[:, None] + images[None] - centre, axis=2)
+    np.testing.assert_allclose(distance[0], np.sort(every, axis=None)[:k], atol=1e-9)
+
+
 @given(lattices(shortest=2.0), st.integers(1, 5), st.integers(1, 3), st.integers(1, 14), seeds)
 def test_nearest_neighbours_are_those_of_brute_force_in_small_and_skewed_cells(
     lattice: Lattice, count: int, centres: int, k: int, seed: int

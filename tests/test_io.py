@@ -272,6 +272,15 @@ def test_nothing_but_the_file_is_left_behind(tmp_path: Path, name: str) -> None:
     assert [p.name for p in (tmp_path / "new folder").iterdir()] == [name]
 
 
+def test_who_reads_while_a_file_is_replaced_reads_the_old_one_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    io.write_text(path, "old")
+    with path.open(encoding="utf-8") as reader:
+        io.write_text(path, "a new and longer text")
+        assert reader.read() == "old"
+    assert path.read_text(encoding="utf-8") == "a new and longer text"
+
+
 @every_kind
 def test_a_failing_write_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch

@@ -120,6 +120,23 @@ def test_an_ion_near_the_centre_of_a_polyhedron_gets_its_label_however_the_cryst
     assert np.linalg.norm(around.centre - seen.positions[-1]) == pytest.approx(distance, abs=1e-6)
 
 
+@given(seeds, st.integers(4, 12), st.integers(1, 4))
+def test_the_coordination_number_precedes_the_largest_relative_gap(seed: int, anions: int, ions: int) -> None:
+    rng = np.random.default_rng(seed)
+    cell = np.diag(rng.uniform(4, 8, 3))
+    corners, centres = (rng.random((n, 3)) @ cell for n in (anions, ions))
+    around = coordination_of(centres, corners, cell)
+    images = np.array(list(product((-2, -1, 0, 1, 2), repeat=3))) @ cell
+    for centre, number, kind, nearest in zip(
+        centres, around.number, around.kind, around.nearest, strict=True
+    ):
+        d = np.sort(np.linalg.norm(corners[:, None] + images[None] - centre, axis=2), axis=None)
+        ratios = {n: d[n] / d[n - 1] for n in range(3, 9)}
+        assert number == max(ratios, key=lambda n: ratios[n])
+        assert kind == {6: "oct", 4: "tet"}.get(number, "other")
+        assert nearest == pytest.approx(d[0], abs=1e-9)
+
+
 def test_the_published_cell_has_18_octahedra_36_tetrahedra_and_all_lithium_octahedral() -> None:
     atoms = read_structure(LYC)
     assert kinds(atoms) == Counter({"oct": 18, "tet": 36})  # shared/science.md, section 5

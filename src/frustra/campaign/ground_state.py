@@ -3,8 +3,8 @@
 An MD run that starts from a metastable order stays in it at low temperature and measures the wrong
 crystal. Every walker relaxes its start and anneals it: single ions move to empty sites, mostly near ones,
 each trial is relaxed, and the Metropolis rule keeps it or not while its temperature falls. Unlike MD, such
-moves need not wait for a barrier. Every second walker is first held hot and cooled by MD, so that not all
-begin in the same order.
+moves need not wait for a barrier. Walkers beyond the number of starts are first held hot and cooled by MD,
+so that not all begin in the same order.
 """
 
 from collections.abc import Sequence
@@ -52,7 +52,9 @@ class PrepareSettings(BaseModel):
         600.0, gt=0, description="temperature of the Metropolis rule at the first move (K); it falls to zero"
     )
     hold_temperature: float = Field(
-        550.0, gt=0, description="temperature at which every second walker is first held by MD (K)"
+        550.0,
+        gt=0,
+        description="temperature at which walkers beyond the number of starts are first held by MD (K)",
     )
     hold: float = Field(5.0, ge=0, description="time at that temperature (ps)")
     cool_temperature: float = Field(250.0, gt=0, description="temperature that it is then cooled to (K)")

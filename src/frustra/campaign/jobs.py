@@ -72,16 +72,13 @@ class WalkJob:
     context: Context
     walker: int
     start: Atoms
+    heat: bool
+    """Whether MD shuffles the ions first."""
 
     @property
     def name(self) -> str:
         """What the terminal calls the job."""
         return f"{self.context.material} walker {self.walker + 1}"
-
-    @property
-    def heat(self) -> bool:
-        """Whether the walker is first held hot: every second one."""
-        return self.walker % 2 == 1
 
     @property
     def force_calls(self) -> int:

@@ -67,9 +67,13 @@ class Material:
     warnings: tuple[str, ...]
 
     def walks(self) -> list[WalkJob]:
-        """Return the searches for the ground state; walkers take the starts in turn."""
-        count = max(self.context.study.prepare.walkers, len(self.starts))
-        return [WalkJob(self.context, i, self.starts[i % len(self.starts)]) for i in range(count)]
+        """Return the searches for the ground state; walkers take the starts in turn.
+
+        Once every start is taken, the next walkers are first held hot, to begin from another ordering.
+        """
+        given = len(self.starts)
+        count = max(self.context.study.prepare.walkers, given)
+        return [WalkJob(self.context, i, self.starts[i % given], heat=i >= given) for i in range(count)]
 
     def planned(self) -> list[Job]:
         """Return all jobs, for the estimate of the work; the ground state is not known yet."""
