@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from frustra.errors import AnalysisError
-from frustra.stats import POISSON_95, block_error, bootstrap, fit_line
+from frustra.stats import block_error, bootstrap, fit_line, poisson_limit
 from tests.helpers import seeds
 
 RUNS = 200
@@ -151,5 +151,6 @@ def test_block_error_of_too_few_values_is_refused() -> None:
         block_error(np.ones(4))
 
 
-def test_the_limit_for_nothing_counted_is_the_poisson_quantile() -> None:
-    assert stats.poisson.cdf(0, POISSON_95) == pytest.approx(0.05)
+@pytest.mark.parametrize("count", [0, 1, 5, 40])
+def test_the_limit_for_a_count_is_the_mean_that_gives_no_more_in_one_of_twenty(count: int) -> None:
+    assert stats.poisson.cdf(count, poisson_limit(count)) == pytest.approx(0.05)

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from ase.geometry import find_mic
+from ase.geometry import find_mic, minkowski_reduce
 from numpy.typing import ArrayLike
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from frustra.arrays import Array, IntArray
@@ -18,7 +20,9 @@ def minimum_image(vectors: ArrayLike, cell: ArrayLike) -> Array:
     vectors = np.asarray(vectors, dtype=float)
     if vectors.size == 0:
         return vectors.copy()
-    shortest, _ = find_mic(vectors.reshape(-1, 3), np.asarray(cell, dtype=float), pbc=True)
+    # reduced here: find_mic leaves a cell as it is when the vectors are short against its edges
+    reduced, _ = minkowski_reduce(np.asarray(cell, dtype=float))
+    shortest, _ = find_mic(vectors.reshape(-1, 3), reduced, pbc=True)
     return np.asarray(shortest, dtype=float).reshape(vectors.shape)
 
 
@@ -61,20 +65,54 @@ def with_images(points: ArrayLike, cell: ArrayLike, margin: float) -> PeriodicPo
     return PeriodicPoints(fractional[keep] @ cell, index)
 
 
-def nearest_neighbours(
-    centres: ArrayLike, points: ArrayLike, cell: ArrayLike, k: int
-) -> tuple[Array, IntArray]:
-    """Return distances (Å) and indices of the `k` nearest points of each centre, both (n, k).
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest points of every centre, nearest first."""
 
-    Periodic images count as points of their own, as they must in a small cell.
+    distances: Array
+    """(n, k), Å."""
+    index: IntArray
+    """(n, k), which point each is an image of."""
+    vectors: Array
+    """(n, k, 3), Å, from the centre to that image."""
+
+
+def nearest_neighbours(centres: ArrayLike, points: ArrayLike, cell: ArrayLike, k: int) -> Neighbours:
+    """Return the `k` nearest points of each centre; images count as points of their own.
+
+    Parameters
+    ----------
+    centres, points
+        (n, 3) and (m, 3), Å, anywhere.
     """
-    cell, points = np.asarray(cell, dtype=float), np.asarray(points, dtype=float)
+    cell, points, home = np.asarray(cell, dtype=float), np.asarray(points, dtype=float), wrap(centres, cell)
     density = len(points) / abs(np.linalg.det(cell))
     margin = 1.6 * (3 * (k + 1) / (4 * np.pi * density)) ** (1 / 3)
     while True:
         cloud = with_images(points, cell, margin)
         if len(cloud.positions) >= k:
-            distances, which = cKDTree(cloud.positions).query(wrap(centres, cell), k=k)
-            if distances.size == 0 or distances.max() <= margin:
-                return distances.reshape(-1, k), cloud.index[which].reshape(-1, k)
+            found, which = cKDTree(cloud.positions).query(home, k=np.arange(1, k + 1))
+            if found.size == 0 or found.max() <= margin:
+                return Neighbours(found, cloud.index[which], cloud.positions[which] - home[:, None])
         margin *= 1.5
+
+
+def clusters(points: ArrayLike, cell: ArrayLike, distance: float) -> tuple[IntArray, Array]:
+    """Group points that are linked by steps of at most `distance` (Å), under periodic boundaries.
+
+    Returns
+    -------
+    tuple
+        The number of each point's group (n,), and the mean position of every group (groups, 3), Å, in
+        the home cell.
+    """
+    home = wrap(points, cell)
+    cloud = with_images(home, cell, distance)
+    pairs = cKDTree(cloud.positions).query_pairs(distance, output_type="ndarray")
+    i, j = cloud.index[pairs].T
+    links = coo_array((np.ones(len(i)), (i, j)), shape=(len(home), len(home)))
+    _, label = connected_components(links, directed=False)
+    firsts = home[np.unique(label, return_index=True)[1]]
+    offsets = minimum_image(home - firsts[label], cell)
+    sums = np.stack([np.bincount(label, offsets[:, axis]) for axis in range(3)], axis=1)
+    return label.astype(np.int64), wrap(firsts + sums / np.bincount(label)[:, None], cell)

@@ -23,7 +23,7 @@ from frustra.arrays import Array
 from frustra.errors import DataError
 from frustra.snapshots import Snapshots
 from frustra.states import COLUMNS, StateTable
-from frustra.structures import supercell
+from frustra.structures import has_volume, supercell
 from frustra.trajectory import Trajectory
 
 H5MD_VERSION = (1, 1)
@@ -54,7 +54,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file in one piece."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
@@ -63,7 +63,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"no file {path}", remedy="check the path") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not valid JSON ({error})", remedy="make it anew") from None
 
 
@@ -97,7 +97,7 @@ def read_structure(path: Path | str) -> Atoms:
             "a CIF, POSCAR, extxyz or other file that ASE reads",
         ) from None
     _refuse_partial_occupancy(atoms, path)
-    if atoms.cell.rank < 3:
+    if not has_volume(atoms):
         raise DataError(f"{path} has no three-dimensional cell", "a periodic crystal")
     plain = Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=True)
     return supercell(plain, (1, 1, 1))
@@ -144,7 +144,9 @@ def _write_element(group: h5py.Group, name: str, values: Array, unit: str, times
     """Write one time-dependent H5MD element with evenly spaced steps."""
     element = group.create_group(name)
     dtype = np.float32 if name == "position" else np.float64
-    data = element.create_dataset("value", data=values.astype(dtype), compression="gzip", compression_opts=4)
+    data = element.create_dataset(
+        "value", data=values.astype(dtype), compression="gzip", compression_opts=4, fletcher32=True
+    )
     data.attrs["unit"] = unit
     element.create_dataset("step", data=1)
     time = element.create_dataset("time", data=timestep)

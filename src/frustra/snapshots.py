@@ -66,6 +66,8 @@ class Snapshots:
         self._check_energies()
 
     def _check_energies(self) -> None:
+        if not (np.isfinite(self.energies).all() and np.isfinite(self.positions).all()):
+            raise DataError("snapshots with values that are not finite", remedy="check the potential")
         error = np.abs(self.atomic_energies.sum(axis=1) - self.energies)
         if (error > ENERGY_SUM_TOLERANCE * self.numbers.size).any():
             raise DataError(

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.stats import chi2
 
 from frustra.arrays import Array
 from frustra.errors import AnalysisError
-
-POISSON_95 = 2.9957322735539909
-"""Upper 95 % confidence limit of a Poisson mean when nothing was counted, −ln 0.05."""
 
 
 @dataclass(frozen=True)
@@ -86,20 +84,40 @@ def bootstrap(
     return deviation
 
 
+def block_means(series: ArrayLike, blocks: int) -> Array:
+    """Return the means of equal blocks of a series, (blocks, …); leading values that fill none are left out.
+
+    Raises
+    ------
+    AnalysisError
+        Fewer than two blocks, or fewer values than blocks.
+    """
+    series = np.asarray(series, dtype=float)
+    length = len(series) // blocks if blocks > 1 else 0
+    if length < 1:
+        raise AnalysisError(f"{len(series)} values for {blocks} blocks", "two blocks and a value in each")
+    means: Array = series[-blocks * length :].reshape(blocks, length, *series.shape[1:]).mean(axis=1)
+    return means
+
+
 def block_error(series: ArrayLike, blocks: int = 5) -> Array:
     """Return the standard error of the mean of a correlated series from the means of its blocks.
 
     Parameters
     ----------
     series
-        (n, …), at least as many values as blocks; leading values that fill no block are left out.
+        (n, …), at least as many values as blocks.
     blocks
         How many blocks; each must be longer than the correlation time.
     """
-    series = np.asarray(series, dtype=float)
-    length = len(series) // blocks
-    if length < 1:
-        raise AnalysisError(f"{len(series)} values for {blocks} blocks", f"at least {blocks}")
-    means = series[len(series) - blocks * length :].reshape(blocks, length, *series.shape[1:]).mean(axis=1)
+    means = block_means(series, blocks)
     error: Array = means.std(axis=0, ddof=1) / np.sqrt(blocks)
     return error
+
+
+def poisson_limit(count: float, confidence: float = 0.95) -> float:
+    """Return the upper confidence limit of a Poisson mean after `count` events: χ²(2 count + 2)/2.
+
+    After none it is −ln(1 − confidence), 3.0 at 95 %.
+    """
+    return float(chi2.ppf(confidence, 2 * (count + 1)) / 2)

@@ -22,6 +22,9 @@ FORMAL_CHARGES = {
 }  # fmt: skip
 """Charges (e) of the usual mobile ions, used for the conductivity unless the user says otherwise."""
 
+FLAT = 1e-3
+"""Volume of a cell in units of its edges' product, below which it counts as flat."""
+
 OVERLAP_FRACTION = 0.6
 """Two atoms closer than this fraction of the sum of their covalent radii overlap."""
 
@@ -37,15 +40,22 @@ def indices_of(atoms: Atoms, *elements: str) -> IntArray:
     return found.astype(np.int64)
 
 
-def anions_of(atoms: Atoms, specie: str) -> tuple[str, ...]:
-    """Return the anion elements of the framework, in the order of `ANION_ELEMENTS`.
+def anions_of(atoms: Atoms, specie: str, named: Sequence[str] | None = None) -> tuple[str, ...]:
+    """Return the anion elements of the framework: those named, else those of `ANION_ELEMENTS`.
 
     Raises
     ------
     StructureError
-        Where the structure has none of them.
+        The structure has none of them, or lacks one that is named.
     """
     present = set(atoms.get_chemical_symbols())
+    missing = [e for e in named or () if e not in present]
+    if missing:
+        raise StructureError(
+            f"no anion {', '.join(missing)} in {formula(atoms)}", "framework elements", "correct `anions`"
+        )
+    if named:
+        return tuple(named)
     anions = tuple(e for e in ANION_ELEMENTS if e in present and e != specie)
     if not anions:
         raise StructureError(
@@ -63,7 +73,7 @@ def supercell(atoms: Atoms, repeat: Sequence[int]) -> Atoms:
     """
     repeated = atoms.repeat(tuple(repeat))
     standard, _ = repeated.cell.standard_form()
-    repeated.set_cell(standard, scale_atoms=True)
+    repeated.set_cell(standard * np.sign(np.linalg.det(standard)), scale_atoms=True)  # right-handed
     return Atoms(numbers=repeated.numbers, positions=repeated.positions, cell=repeated.cell, pbc=True)
 
 
@@ -80,6 +90,13 @@ def fingerprint(atoms: Atoms) -> str:
     for lengths in (atoms.positions, atoms.cell.array):
         digest.update((np.round(lengths, 6) + 0.0).tobytes())  # + 0.0 turns -0.0 into 0.0
     return digest.hexdigest()[:16]
+
+
+def has_volume(atoms: Atoms) -> bool:
+    """Return whether the cell is three-dimensional: finite vectors that are not coplanar."""
+    cell = atoms.cell.array
+    lengths = np.linalg.norm(cell, axis=1)
+    return bool(np.isfinite(cell).all() and abs(np.linalg.det(cell)) > FLAT * np.prod(lengths))
 
 
 def check_structure(atoms: Atoms, specie: str, species: Sequence[str], cutoff: float) -> list[str]:
@@ -114,7 +131,7 @@ def check_structure(atoms: Atoms, specie: str, species: Sequence[str], cutoff: f
             f"only elements the potential knows ({', '.join(species)})",
             "choose another potential or structure",
         )
-    if atoms.cell.rank < 3 or not np.isfinite(atoms.positions).all():
+    if not has_volume(atoms) or not np.isfinite(atoms.positions).all():
         raise StructureError(
             f"{formula(atoms)} has no three-dimensional cell or positions that are not finite",
             "a periodic crystal",

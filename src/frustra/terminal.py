@@ -122,7 +122,7 @@ class Display:
         for job in stage:
             if job.name in waiting:
                 self._calls.setdefault(job.name, 0)
-                told = read_progress(self._root / "steps" / "progress", job.name)
+                told = read_progress(self._root / "steps" / ".progress", job.name)
                 if told is not None:
                     label, done = told
                     self._calls[job.name] = min(done, job.force_calls)

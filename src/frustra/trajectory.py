@@ -35,9 +35,9 @@ class Trajectory:
                 f"and {self.numbers.shape[0]} atomic numbers",
                 "the same number of frames and atoms in each",
             )
-        if not np.isfinite(self.positions).all():
-            raise DataError("a trajectory with positions that are not finite", remedy="check the simulation")
-        if self.timestep <= 0 or self.temperature <= 0:
+        if not (np.isfinite(self.positions).all() and np.isfinite(self.cells).all()):
+            raise DataError("a trajectory with values that are not finite", remedy="check the simulation")
+        if not (0 < self.timestep < np.inf and 0 < self.temperature < np.inf):
             raise DataError(
                 f"a trajectory with {self.timestep:g} ps between frames at {self.temperature:g} K",
                 "both above zero",

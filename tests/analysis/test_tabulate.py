@@ -77,13 +77,11 @@ def test_snapshots_without_anions_are_refused() -> None:
         tabulate(snapshots(metal), "Li")
 
 
-@pytest.mark.xfail(strict=True, reason="no anions: OverflowError in nearest_neighbours")
 def test_named_anions_that_are_absent_are_refused() -> None:
     with pytest.raises(FrustraError, match="Br"):
         tabulate(snapshots(ATOMS), "Li", anions=["Br"])
 
 
-@pytest.mark.xfail(strict=True, reason="an empty table is returned")
 def test_an_absent_ion_is_refused() -> None:
     with pytest.raises(FrustraError, match="Na"):
         tabulate(snapshots(ATOMS), "Na")

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from frustra.arrays import Array, IntArray
 from frustra.errors import AnalysisError
+from frustra.settings import Settings
 from frustra.sites import SITE_KINDS
 from frustra.states import StateTable
 from frustra.stats import bootstrap
@@ -20,12 +21,10 @@ LOW_QUANTILE = 0.01
 """The quantile of all states that is the zero of energy where `zero = "quantile"`."""
 
 
-class DensitySettings(BaseModel):
+class DensitySettings(Settings):
     """How the density of atomistic states is binned."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    bin: float = Field(0.005, gt=0, description="width of the bins (eV), the same at every temperature")
+    bin: float = Field(0.005, ge=1e-4, description="width of the bins (eV), the same at every temperature")
     zero: Literal["min", "quantile"] = Field(
         "min",
         description='zero of energy over all temperatures: "min", the lowest state (as in the paper), '

@@ -8,17 +8,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import t as student
 
 from frustra.arrays import Array
 from frustra.snapshots import Snapshots
-from frustra.stats import block_error
+from frustra.stats import block_error, block_means
 from frustra.units import MEV
 
 BELOW_GROUND = 0.005
 """eV per cell: a relaxed snapshot this far below the ground state in use is a lower state."""
 
-SIGNIFICANT = 3.0
-"""Standard errors by which two mean energies must differ to count as different."""
+FALSE_ALARM = 0.01
+"""Probability that one check of a whole ladder in equilibrium raises a doubt."""
+
+FLOOR = 1e-4
+"""eV per ion: differences of this size are never significant."""
+
+BLOCKS = 8
+"""Blocks of a run from whose means errors and drift are derived."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,10 @@ class RelaxedEnergy:
     """Lowest snapshot, eV per mobile ion; negative if it lies below the ground state in use."""
     halves: tuple[float, float]
     """Means of the first and the second half of the run, eV per mobile ion."""
+    halves_std: float
+    """Standard error of the difference of the halves, from neighbouring blocks only: a drift is not in it."""
+    blocks: int
+    """Blocks that the errors come from."""
     strain: float
     """Energy of the ground state in this cell above that in its own, eV per mobile ion."""
     lower_state: float = 0.0
@@ -61,18 +72,21 @@ def relaxed_energy(
         See `RelaxedEnergy`.
     """
     energies: Array = (snapshots.energies[snapshots.converged] - ground) / ions
-    if len(energies) == 0:
-        return RelaxedEnergy(
-            snapshots.temperature, np.nan, np.nan, np.nan, (np.nan, np.nan), strain, lower_state
-        )
-    half = max(1, len(energies) // 2)
-    blocks = min(5, len(energies))
+    blocks = min(BLOCKS, len(energies)) // 2 * 2
+    if blocks < 2:
+        value = float(energies.mean()) if len(energies) else np.nan
+        nan = (np.nan, np.nan)
+        return RelaxedEnergy(snapshots.temperature, value, np.nan, value, nan, np.nan, 0, strain, lower_state)
+    means = block_means(energies, blocks)
+    neighbours = np.sqrt((np.diff(means) ** 2).sum() / (2 * (blocks - 1)))
     return RelaxedEnergy(
         temperature=snapshots.temperature,
         mean=float(energies.mean()),
-        std=float(block_error(energies, blocks)) if blocks > 1 else np.nan,
+        std=float(block_error(energies, blocks)),
         lowest=float(energies.min()),
-        halves=(float(energies[:half].mean()), float(energies[-half:].mean())),
+        halves=(float(means[: blocks // 2].mean()), float(means[blocks // 2 :].mean())),
+        halves_std=float(neighbours * np.sqrt(4 / blocks)),
+        blocks=blocks,
         strain=strain,
         lower_state=lower_state,
     )
@@ -87,10 +101,9 @@ def doubts(energies: Sequence[RelaxedEnergy]) -> list[list[str]]:
     * The two halves of its run differ significantly.
     """
     reasons: list[list[str]] = [[] for _ in energies]
+    pairs = max(1, len(energies) * (len(energies) - 1) // 2)
     for i, cold in enumerate(energies):
-        falls = [
-            hot for hot in energies[i + 1 :] if _differ(cold.mean, hot.mean, cold.std, hot.std) > SIGNIFICANT
-        ]
+        falls = [hot for hot in energies[i + 1 :] if _falls(cold, hot, pairs)]
         if falls:
             hot = min(falls, key=lambda e: e.mean)
             reasons[i].append(
@@ -104,18 +117,30 @@ def doubts(energies: Sequence[RelaxedEnergy]) -> list[list[str]]:
                 f"a snapshot at {found.temperature:g} K relaxed {-MEV * found.lower_state:.0f} meV per cell "
                 "below the ground state it started from"
             )
-        first, second = cold.halves
-        if (
-            _differ(first, second, cold.std, cold.std) > SIGNIFICANT
-            or _differ(second, first, cold.std, cold.std) > SIGNIFICANT
-        ):
+        if _drifts(cold, len(energies)):
+            first, second = cold.halves
             reasons[i].append(
                 f"mean relaxed energy moved from {MEV * first:.1f} to {MEV * second:.1f} meV per ion"
             )
     return reasons
 
 
-def _differ(high: float, low: float, high_std: float, low_std: float) -> float:
-    """Return by how many standard errors the first value exceeds the second."""
-    error = np.hypot(high_std, low_std)
-    return float((high - low) / error) if np.isfinite(error) and error > 0 else 0.0
+def _falls(cold: RelaxedEnergy, hot: RelaxedEnergy, pairs: int) -> bool:
+    """Return whether the mean falls significantly from the colder to the hotter temperature."""
+    error, freedom = np.hypot(cold.std, hot.std), cold.blocks + hot.blocks - 2
+    return cold.mean - hot.mean > _threshold(error, freedom, pairs)
+
+
+def _drifts(energy: RelaxedEnergy, temperatures: int) -> bool:
+    """Return whether the halves of a run differ significantly."""
+    first, second = energy.halves
+    # squared differences of neighbours overlap: they carry about two thirds of the freedom of blocks − 1
+    freedom = 2 * (energy.blocks - 1) / 3
+    return abs(first - second) > _threshold(energy.halves_std, freedom, 2 * temperatures)
+
+
+def _threshold(error: float, freedom: float, checks: int) -> float:
+    """Return the difference that chance exceeds with `FALSE_ALARM` in all checks together; Student's t."""
+    if not np.isfinite(error) or freedom <= 0:
+        return np.inf
+    return float(max(FLOOR, error * student.ppf(1 - FALSE_ALARM / checks, freedom)))

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from frustra.sites import coordination_of
+from frustra.errors import StructureError
+from frustra.sites import coordination_in
 from frustra.snapshots import Snapshots
 from frustra.states import StateTable, concatenate
 from frustra.structures import anions_of, indices_of
@@ -32,14 +33,18 @@ def tabulate(
     Raises
     ------
     StructureError
-        No anions, from which sites could be derived.
+        The mobile element or the anions are absent.
     """
     first = snapshots.atoms(0)
     mobile = indices_of(first, specie)
-    framework = indices_of(first, *(anions or anions_of(first, specie)))
+    if len(mobile) == 0:
+        raise StructureError(
+            f"no {specie} in the snapshots", f"one of {', '.join(sorted(set(first.symbols)))}"
+        )
+    around_whom = anions_of(first, specie, anions)
     tables = []
-    for frame, positions in enumerate(snapshots.positions):
-        around = coordination_of(positions[mobile], positions[framework], snapshots.cell)
+    for frame in range(len(snapshots)):
+        around = coordination_in(snapshots.atoms(frame), specie, around_whom)
         rows = len(mobile)
         tables.append(
             StateTable(

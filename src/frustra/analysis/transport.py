@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.fft import next_fast_len
+from scipy.stats import t as student
 
 from frustra.arrays import Array
 from frustra.errors import AnalysisError
-from frustra.stats import POISSON_95
+from frustra.settings import Settings
+from frustra.stats import poisson_limit
 from frustra.trajectory import Trajectory
 from frustra.units import BOLTZMANN
 
@@ -16,10 +18,8 @@ SMALLEST_RUN = 20
 """Frames below which no diffusivity is derived."""
 
 
-class TransportSettings(BaseModel):
+class TransportSettings(Settings):
     """How diffusivity and conductivity are derived."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     charge: float | None = Field(
         None, description="charge of the mobile ion (e); by default the usual one of the element"
@@ -131,7 +131,10 @@ def diffusion_of(trajectory: Trajectory, specie: str, settings: TransportSetting
 
     A line with intercept is fitted to the MSD from the lag where it reaches a²/2 (or a tenth of the
     run, if that is earlier) to half the run. D counts as measured if its diffusive jumps reach the
-    detection limit and D exceeds 1.96 times its spread over ions; otherwise it is a 95 % upper limit.
+    detection limit, D exceeds 1.96 times its spread over ions, and ions have really left their places: as
+    many as the detection limit, or half of them, are further than a/2 from where they were, their
+    positions averaged over the first and the last quarter of the run. Otherwise the value is a 95 % upper
+    limit: the larger of D + 1.645 standard errors and the Poisson limit for the jumps that were counted.
 
     Raises
     ------
@@ -154,24 +157,27 @@ def diffusion_of(trajectory: Trajectory, specie: str, settings: TransportSetting
     first, last = _window(msd, settings.jump_length)
     window = slice(first, last + 1)
     slope = np.polyfit(lag[window], msd[window], 1)[0]
-    slopes = np.polyfit(lag[window], per_ion[window], 1)[0]
-    spread = float(slopes.std(ddof=1) / np.sqrt(ions) / 6) if ions > 1 else np.inf
-    value = float(slope) / 6
-    area = settings.jump_length**2
-    jumps = ions * float(msd.max()) / area
+    value, area = float(slope) / 6, settings.jump_length**2
     diffusive = max(0.0, ions * (6 * value * trajectory.duration) / area)
-    std = max(spread, relative_error(diffusive) * value) if value > 0 else spread
-    measured = diffusive >= settings.detection and value > 1.96 * spread
+    counted = relative_error(diffusive) * value if value > 0 else 0.0
+    spread = _spread(np.polyfit(lag[window], per_ion[window], 1)[0] / 6)
+    std = max(spread, counted) if np.isfinite(spread) else counted
+    moved = _moved(displacements, settings.jump_length / 2)
+    measured = (
+        diffusive >= settings.detection
+        and moved >= min(settings.detection, ions / 2)
+        and not value <= 1.96 * spread  # a single ion has no spread
+    )
     if not measured:
-        floor = POISSON_95 * area / (6 * ions * trajectory.duration)
-        value = max(floor, max(value, 0.0) + 1.645 * (std if np.isfinite(std) else 0.0))
+        limit = poisson_limit(np.ceil(diffusive))
+        value = max(limit * area / (6 * ions * trajectory.duration), max(value, 0.0) + 1.645 * std)
     return Diffusion(
         temperature=trajectory.temperature,
         specie=specie,
         value=value,
         std=std if measured else np.nan,
         is_upper_bound=not measured,
-        jumps=jumps,
+        jumps=ions * float(msd.max()) / area,
         diffusive_jumps=diffusive,
         window=(float(lag[first]), float(lag[last])),
         lag=lag,
@@ -180,6 +186,24 @@ def diffusion_of(trajectory: Trajectory, specie: str, settings: TransportSetting
         volume=trajectory.volume,
         drift=reference,
     )
+
+
+def _spread(values: Array) -> float:
+    """Return the standard error of the mean over ions; NaN for one ion.
+
+    It is widened by Student's t, so that ±1.96 of it holds 95 % for few ions too.
+    """
+    ions = len(values)
+    if ions < 2:
+        return float("nan")
+    return float(values.std(ddof=1) / np.sqrt(ions) * student.ppf(0.975, ions - 1) / 1.96)
+
+
+def _moved(displacements: Array, distance: float) -> int:
+    """Return how many ions are further than a distance from their places at the start of the run."""
+    quarter = max(1, len(displacements) // 4)
+    shift = displacements[-quarter:].mean(axis=0) - displacements[:quarter].mean(axis=0)
+    return int((np.linalg.norm(shift, axis=1) > distance).sum())
 
 
 def _window(msd: Array, jump_length: float) -> tuple[int, int]:

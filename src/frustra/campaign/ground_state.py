@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from frustra.arrays import Array
 from frustra.engines.lammps import Progress
@@ -22,7 +22,8 @@ from frustra.engines.md import MDSettings, cool
 from frustra.engines.potential import LammpsPotential
 from frustra.engines.relax import RelaxSettings, relax_crystal, relax_frames
 from frustra.geometry import minimum_image
-from frustra.sites import coordination_of, sites_of
+from frustra.settings import Settings
+from frustra.sites import coordination_in, sites_of
 from frustra.structures import indices_of
 from frustra.units import BOLTZMANN
 
@@ -39,10 +40,8 @@ _TRIAL_FMAX = 0.03  # eV/Å: enough to rank orderings; the outcome is relaxed fu
 _COMMON = 0.1  # site kinds holding this fraction of the ions are tried
 
 
-class PrepareSettings(BaseModel):
+class PrepareSettings(Settings):
     """How the lowest ordering of the mobile ions is searched for before any production."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     walkers: int = Field(
         2, ge=1, description="independent searches; each takes its own start where several are given"
@@ -191,7 +190,7 @@ def open_sites(atoms: Atoms, specie: str, anions: Sequence[str]) -> Array:
     cell = atoms.cell.array
     sites = sites_of(atoms, anions)
     mobile = indices_of(atoms, specie)
-    around = coordination_of(atoms.positions[mobile], atoms.positions[indices_of(atoms, *anions)], cell)
+    around = coordination_in(atoms, specie, anions)
     kinds, counts = np.unique(around.kind, return_counts=True)
     wanted = np.isin(sites.kind, kinds[counts >= _COMMON * len(mobile)])
     others = np.setdiff1d(np.arange(len(atoms)), indices_of(atoms, specie, *anions))

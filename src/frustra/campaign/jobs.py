@@ -53,7 +53,7 @@ class Context:
     @property
     def progress(self) -> Path:
         """Where running jobs tell how far they are."""
-        return self.root / "steps" / "progress"
+        return self.root / "steps" / ".progress"
 
     def seed(self, *words: object) -> int:
         """Return a seed for LAMMPS that follows from the study's seed and the given words."""
@@ -62,7 +62,7 @@ class Context:
 
     def anions(self, atoms: Atoms) -> tuple[str, ...]:
         """Return the elements whose polyhedra are the sites."""
-        return self.study.anions or anions_of(atoms, self.study.specie)
+        return anions_of(atoms, self.study.specie, self.study.anions)
 
 
 @dataclass(frozen=True)

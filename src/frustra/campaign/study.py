@@ -7,7 +7,7 @@ import typing
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from frustra.analysis.density import DensitySettings
 from frustra.analysis.transport import SMALLEST_RUN, TransportSettings
@@ -15,12 +15,11 @@ from frustra.campaign.ground_state import PrepareSettings
 from frustra.engines.md import SMALLEST_NPT, MDSettings
 from frustra.engines.relax import RelaxSettings
 from frustra.errors import StudyError
+from frustra.settings import Settings
 
 
-class PotentialSettings(BaseModel):
+class PotentialSettings(Settings):
     """Which potential is used."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field(
         "pod:li-y-cl",
@@ -29,10 +28,8 @@ class PotentialSettings(BaseModel):
     )
 
 
-class MaterialSettings(BaseModel):
+class MaterialSettings(Settings):
     """One material: its crystal and its supercell."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     structure: Path = Field(
         description="an ordered crystal, in any format that ASE reads; relative to the study file"
@@ -52,18 +49,14 @@ class MaterialSettings(BaseModel):
         return value
 
 
-class SamplingSettings(BaseModel):
+class SamplingSettings(Settings):
     """Which frames are relaxed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     snapshots: int = Field(40, ge=2, description="frames relaxed at each temperature, evenly spaced")
 
 
-class Study(BaseModel):
+class Study(Settings):
     """Everything that a run is determined by."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(description="name of the study, used for its folder")
     specie: str = Field("Li", description="the mobile element")
@@ -85,8 +78,8 @@ class Study(BaseModel):
     @classmethod
     def _usable_as_folder(cls, value: Any) -> Any:
         for name in [value] if isinstance(value, str) else value:
-            if not name or not all(c.isalnum() or c in "-_+." for c in name) or name.startswith("."):
-                raise ValueError(f"the name {name!r} must be letters, digits and -_+. only")
+            if not name or not all(c.isalnum() or c in "-_+" for c in name):
+                raise ValueError(f"the name {name!r} must be letters, digits and -_+ only")
         return value
 
 
@@ -102,8 +95,8 @@ def load_study(path: Path) -> Study:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StudyError(f"no study file {path}", remedy="write one with: frustra init") from None
-    except IsADirectoryError:
-        raise StudyError(f"{path} is a folder", "a study file (TOML)") from None
+    except OSError as error:
+        raise StudyError(f"{path} cannot be read ({error.strerror})", "a study file (TOML)") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StudyError(f"{path} is not valid TOML: {error}", remedy="correct the line") from None
     try:
@@ -129,7 +122,7 @@ def load_study(path: Path) -> Study:
             "lower sampling.snapshots or md.interval, or raise md.production",
         )
     return study.model_copy(
-        update={"materials": {k: _located(m, path.parent) for k, m in study.materials.items()}}
+        update={"materials": {k: _located(m, path.resolve().parent) for k, m in study.materials.items()}}
     )
 
 

@@ -51,7 +51,8 @@ class Step:
         if self.is_done:
             return self.folder
         part = self.folder.with_name(f"{self.folder.name}.part-{os.getpid()}")
-        part.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
         began = time.time()
         write_json(part / "inputs.json", self.inputs)
         work(part)
@@ -83,7 +84,7 @@ class RunLock:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         if self._file.is_file():
             owner = self._file.read_text(encoding="utf-8").strip()
-            if owner.isdigit() and int(owner) != os.getpid() and _alive(int(owner)):
+            if owner.isdigit() and int(owner) not in {0, os.getpid()} and _alive(int(owner)):
                 raise DataError(
                     f"{self._file.parent} is in use by process {owner}",
                     "one run per folder",
@@ -100,7 +101,7 @@ class RunLock:
 def _alive(process: int) -> bool:
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True

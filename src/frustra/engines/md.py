@@ -8,13 +8,14 @@ from typing import Literal
 
 import numpy as np
 from ase import Atoms
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from frustra.arrays import Array
 from frustra.engines.lammps import Progress, read_dump, run_lammps, write_data
 from frustra.engines.potential import LammpsPotential
 from frustra.engines.relax import cell_coupling, preamble
 from frustra.errors import EngineError
+from frustra.settings import Settings
 from frustra.stats import block_error
 from frustra.trajectory import Trajectory
 from frustra.units import FS
@@ -23,10 +24,8 @@ SMALLEST_NPT = 150
 """Time steps below which an NPT run gives no mean cell."""
 
 
-class MDSettings(BaseModel):
+class MDSettings(Settings):
     """How molecular dynamics is run."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     temperatures: tuple[float, ...] = Field(description="the temperature ladder (K), ascending")
     timestep: float = Field(

@@ -7,23 +7,22 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from ase import Atoms
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from frustra.arrays import Array
 from frustra.engines.lammps import Progress, read_dump, run_lammps, write_data, write_dump
 from frustra.engines.potential import LammpsPotential
 from frustra.errors import EngineError
 from frustra.geometry import minimum_image
+from frustra.settings import Settings
 from frustra.snapshots import Snapshots
 
 RIGID = 1e-4
 """Cell lengths (relative) and angles (rad) closer than this count as equal by symmetry."""
 
 
-class RelaxSettings(BaseModel):
+class RelaxSettings(Settings):
     """How frames are relaxed statically, in a fixed cell."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     fmax: float = Field(
         0.005, gt=0, le=0.01, description="largest force on an atom at the end (eV/Å); at most 0.01"
