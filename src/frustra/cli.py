@@ -12,7 +12,7 @@ import typer
 from frustra.errors import DataError, FrustraError
 
 if TYPE_CHECKING:
-    from frustra.campaign.pipeline import Material
+    from frustra.campaign.materials import Material
     from frustra.campaign.results import Results
     from frustra.campaign.study import Study
 
@@ -93,7 +93,7 @@ def run(
 ) -> None:
     """Run a study: ground state, MD, conductivity, relaxed snapshots, DOAS, report."""
     with _plain_errors():
-        from frustra.campaign.pipeline import materials_of  # noqa: PLC0415
+        from frustra.campaign.materials import materials_of  # noqa: PLC0415
         from frustra.campaign.study import load_study  # noqa: PLC0415
 
         settings = load_study(study)
@@ -107,7 +107,7 @@ def run(
 
 
 def _print_estimate(settings: "Study", materials: "list[Material]", workers: int) -> None:
-    from frustra.campaign.pipeline import estimate  # noqa: PLC0415
+    from frustra.campaign.estimate import estimate  # noqa: PLC0415
     from frustra.terminal import print_estimate  # noqa: PLC0415
 
     print_estimate(settings.name, estimate(materials, workers), materials)

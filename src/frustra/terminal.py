@@ -25,7 +25,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from frustra.campaign.pipeline import Estimate, Job, Material
+from frustra.campaign.estimate import Estimate
+from frustra.campaign.materials import Job, Material
 from frustra.campaign.results import Results
 from frustra.campaign.workflow import read_progress
 from frustra.errors import EngineError

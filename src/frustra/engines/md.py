@@ -157,21 +157,17 @@ def run_md(
             remedy="check the disk's free space",
         )
     (folder / "frames.dump").unlink()
-    return Trajectory(
-        positions=positions,
-        cells=np.broadcast_to(atoms.cell.array, (len(positions), 3, 3)),
-        numbers=atoms.numbers.astype(np.int64),
-        timestep=every * settings.timestep / FS,
-        temperature=temperature,
-        info={
-            "engine": "LAMMPS",
-            "ensemble": "NVT (Bussi)",
-            "potential": potential.name,
-            "seed": seed,
-            "timestep_fs": settings.timestep,
-            "discarded_ps": settings.equilibration,
-        },
-    )
+    info: dict[str, str | float | int] = {
+        "engine": "LAMMPS",
+        "ensemble": "NVT (Bussi)",
+        "potential": potential.name,
+        "seed": seed,
+        "timestep_fs": settings.timestep,
+        "discarded_ps": settings.equilibration,
+    }
+    cells = np.broadcast_to(atoms.cell.array, (len(positions), 3, 3))
+    interval = every * settings.timestep / FS
+    return Trajectory(positions, cells, atoms.numbers.astype(np.int64), interval, temperature, info)
 
 
 def cool(
