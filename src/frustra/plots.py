@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SITE_COLOURS = {"oct": "#2b6ca3", "tet": "#d9682b", "other": "#9aa0a6"}
 """One colour per kind of site in every figure."""
 
+LABELLED = 4.0
+"""Percentage above which a bar has room for its number."""
+
 SITE_NAMES = {"oct": "Octahedral", "tet": "Tetrahedral", "other": "Other"}
 
 _STYLE: dict[str, Any] = {
@@ -41,20 +44,22 @@ def style() -> Iterator[None]:
         yield
 
 
-def _figure(rows: int, width: float, height: float, **options: Any) -> tuple[Figure, list[Axes]]:
+def _figure(
+    rows: int, width: float, height: float, layout: str | None = "constrained", **options: Any
+) -> tuple[Figure, list[Axes]]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout=cast("Any", layout))
     axes = figure.subplots(rows, 1, squeeze=False, **options)[:, 0]
     return figure, list(axes)
 
 
 def temperature_colours(temperatures: Sequence[float]) -> list[tuple[float, ...]]:
-    """Return one colour per temperature, from cold blue to hot red."""
+    """Return one colour per temperature, from cold (blue) to hot (orange)."""
     from matplotlib import colormaps
 
-    positions = np.linspace(0.04, 0.96, max(len(temperatures), 2))[: len(temperatures)]
-    return [tuple(colormaps["coolwarm"](p)) for p in positions]
+    positions = np.linspace(0.0, 0.88, max(len(temperatures), 2))[: len(temperatures)]
+    return [tuple(colormaps["plasma"](p)) for p in positions]
 
 
 def plot_doas(densities: Sequence[Density], doubtful: Sequence[float] = ()) -> Figure:
@@ -67,49 +72,35 @@ def plot_doas(densities: Sequence[Density], doubtful: Sequence[float] = ()) -> F
     doubtful
         Temperatures (K) that are not equilibrated; they are marked so.
     """
-    figure, axes = _figure(
-        len(densities), 5.2, 0.55 + 1.0 * len(densities), sharex=True, gridspec_kw={"hspace": 0.0}
-    )
-    cast("Any", figure.get_layout_engine()).set(h_pad=0.0, hspace=0.0)
-    edges = densities[0].edges * MEV
+    height = 0.8 + 1.0 * len(densities)
+    figure, axes = _figure(len(densities), 5.2, height, layout=None, sharex=True)
+    figure.subplots_adjust(left=0.06, right=0.98, bottom=0.47 / height, top=1 - 0.33 / height, hspace=0)
     for ax, density in zip(axes, reversed(densities), strict=True):
-        floor = np.zeros(len(edges) - 1)
-        for kind, values in density.by_site.items():
-            if values.any():
-                ax.stairs(
-                    floor + values,
-                    edges,
-                    baseline=floor,
-                    fill=True,
-                    color=SITE_COLOURS[kind],
-                    alpha=0.85,
-                    lw=0,
-                )
-                floor = floor + values
-        ax.stairs(floor, edges, color="#1b1f23", lw=0.7)
-        ax.set_ylim(0, 1.22 * floor.max())
-        ax.tick_params(labelleft=False, left=False, which="both")
-        mark = " (not equilibrated)" if density.temperature in doubtful else ""
-        ax.text(
-            0.985,
-            0.86,
-            f"{density.temperature:g} K{mark}",
-            transform=ax.transAxes,
-            ha="right",
-            va="top",
-            weight="bold",
-        )
-        ax.text(
-            0.985, 0.60, _metrics_text(density),
-            transform=ax.transAxes, ha="right", va="top", fontsize=8, color="#444c56",
-        )  # fmt: skip
-    axes[0].set_xlim(min(0.0, edges[0]), _upper_energy(densities) * MEV)
+        _draw_density(ax, density, density.temperature in doubtful)
+    axes[0].set_xlim(min(0.0, MEV * densities[0].edges[0]), MEV * _upper_energy(densities))
     axes[-1].set_xlabel("Energy of the mobile ion above the lowest state (meV)")
-    figure.supylabel("Density of atomistic states", fontsize=9.5)
+    figure.supylabel("Density of atomistic states", fontsize=9.5, x=0.005)
     kinds = [k for k in SITE_NAMES if any(d.by_site[k].any() for d in densities)]
     handles = [_patch(SITE_COLOURS[k], SITE_NAMES[k]) for k in kinds]
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    figure.legend(handles=handles, loc="upper center", ncols=len(handles), borderaxespad=0.3)
     return figure
+
+
+def _draw_density(ax: Axes, density: Density, doubtful: bool) -> None:
+    edges = density.edges * MEV
+    floor = np.zeros(len(edges) - 1)
+    for kind, values in density.by_site.items():
+        if values.any():
+            colour = SITE_COLOURS[kind]
+            ax.stairs(floor + values, edges, baseline=floor, fill=True, color=colour, alpha=0.85, lw=0)
+            floor = floor + values
+    ax.stairs(floor, edges, color="#1b1f23", lw=0.7)
+    ax.set_ylim(0, 1.22 * floor.max())
+    ax.tick_params(labelleft=False, left=False, which="both")
+    place: dict[str, Any] = {"transform": ax.transAxes, "ha": "right", "va": "top"}
+    mark = " (not equilibrated)" if doubtful else ""
+    ax.text(0.985, 0.86, f"{density.temperature:g} K{mark}", weight="bold", **place)
+    ax.text(0.985, 0.60, _metrics_text(density), fontsize=8, color="#444c56", **place)
 
 
 def _metrics_text(density: Density) -> str:
@@ -238,16 +229,9 @@ def plot_site_fractions(rows: Sequence[TemperatureResult]) -> Figure:
         ax.bar(x, values, 0.62, floor, color=colour, alpha=0.85, label=SITE_NAMES[kind])
         if floor.any():
             ax.errorbar(x, floor, errors, fmt="none", color="#1b1f23", capsize=2.5, lw=1)
-        for i in np.flatnonzero((values > 0) & (floor > 0)):
-            ax.text(
-                x[i],
-                floor[i] - 1.2,
-                f"{values[i]:.1f} %",
-                ha="center",
-                va="top",
-                color="white",
-                fontsize=8,
-            )
+        for i in np.flatnonzero((values > LABELLED) & (floor > 0)):
+            middle = floor[i] + values[i] / 2
+            ax.text(x[i], middle, f"{values[i]:.0f} %", ha="center", va="center", color="white", fontsize=8)
         floor += values
     lowest = 100 * min(r.site_fractions["oct"] for r in rows)
     ax.set_ylim(max(0.0, min(lowest - 12, 75)), 100)

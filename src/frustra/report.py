@@ -65,6 +65,13 @@ def pictures_of(analysis: MaterialAnalysis) -> list[Picture]:
             _doas_data(analysis),
         ),
         Picture(
+            "msd",
+            "Mean-square displacement",
+            "Over all time origins, relative to the framework's centre of mass. Thick: the lags of the fit.",
+            plot_msd(analysis.diffusion),
+            _msd_data(analysis),
+        ),
+        Picture(
             "arrhenius",
             "Arrhenius plot",
             "Nernst–Einstein conductivity from the tracer diffusivity. The line and its 68 % band use the "
@@ -88,13 +95,6 @@ def pictures_of(analysis: MaterialAnalysis) -> list[Picture]:
             "Coordination of every ion in the anion sublattice of its relaxed snapshot.",
             plot_site_fractions(rows),
             _site_data(rows),
-        ),
-        Picture(
-            "msd",
-            "Mean-square displacement",
-            "Over all time origins, relative to the framework's centre of mass. Thick: the lags of the fit.",
-            plot_msd(analysis.diffusion),
-            _msd_data(analysis),
         ),
     ]
 
@@ -236,13 +236,13 @@ def summary_rows(rows: Sequence[TemperatureResult]) -> tuple[list[str], list[lis
         "T (K)",
         "D (cm²/s)",
         "σ (mS/cm)",
-        "oct (%)",
-        "tet (%)",
+        "oct %",
+        "tet %",
         "S (nat)",
         "IQR (meV)",
         "E (meV/ion)",
         "relaxed",
-        "equilibrated",
+        "equil.",
     ]
     body = []
     for r in rows:

@@ -186,7 +186,7 @@ def print_summary(results: Results, page: Path) -> None:
     for name, material in results.materials.items():
         heads, rows = summary_rows(material.temperatures)
         table = Table(
-            title=f"{name} ({material.formula})", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1)
+            title=f"{name} ({material.formula})", title_justify="left", box=SIMPLE_HEAD, pad_edge=False
         )
         for head in heads:
             table.add_column(head, justify="right", no_wrap=True)
