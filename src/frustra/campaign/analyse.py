@@ -36,6 +36,9 @@ from frustra.units import CM2_PER_S, MEV, MS_PER_CM
 LARGE_MOVE = 1.1
 """Å: an ion that relaxation moved further has probably left its basin."""
 
+FEW = 0.01
+"""Fraction of such ions that needs no warning."""
+
 
 @dataclass(frozen=True)
 class MaterialAnalysis:
@@ -201,6 +204,7 @@ def _count(snapshots: Snapshots, specie: str) -> SnapshotCount:
         converged=int(snapshots.converged.sum()),
         fmax_eV_A=float(snapshots.fmax.max()),
         max_displacement_A=float(snapshots.max_displacement.max()),
+        moved_far_fraction=float((snapshots.displacements[:, mobile] > LARGE_MOVE).mean()),
         median_ion_displacement_A=float(np.median(snapshots.displacements[:, mobile])),
         force_calls=float(snapshots.force_calls.mean()),
     )
@@ -246,10 +250,11 @@ def _warnings(name: str, result: MaterialResult) -> list[str]:
                 f"{at}: below the detection limit ({row.transport.diffusive_jumps:.0f} diffusive "
                 f"jumps in {row.transport.duration_ps:.0f} ps); D and σ are 95 % upper bounds."
             )
-        if row.snapshots.max_displacement_A > LARGE_MOVE:
+        if row.snapshots.moved_far_fraction > FEW:
             found.append(
-                f"{at}: relaxation moved an atom by {row.snapshots.max_displacement_A:.2f} Å; "
-                "it may have left the basin it vibrated in."
+                f"{at}: relaxation moved {100 * row.snapshots.moved_far_fraction:.0f} % of the ions by more "
+                f"than {LARGE_MOVE:g} Å (an atom by {row.snapshots.max_displacement_A:.1f} Å); they may have "
+                "left the basin they vibrated in."
             )
         found += [f"{at} is not equilibrated: {why}." for why in row.doubts]
         if row.relaxed_energy.lower_state_file:

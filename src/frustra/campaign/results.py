@@ -51,6 +51,9 @@ class SnapshotCount(_Record):
     converged: int = Field(description="those that reached the force tolerance")
     fmax_eV_A: float = Field(description="largest residual force of all")
     max_displacement_A: float = Field(description="largest displacement of an atom by the relaxation")
+    moved_far_fraction: float = Field(
+        description="mobile ions that the relaxation moved by more than 1.1 Å, out of their basin perhaps"
+    )
     median_ion_displacement_A: float = Field(
         description="median displacement of the mobile ions by the relaxation"
     )
