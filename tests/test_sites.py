@@ -138,13 +138,13 @@ def test_the_coordination_number_precedes_the_largest_relative_gap(seed: int, an
 
 def test_the_published_cell_has_18_octahedra_36_tetrahedra_and_all_lithium_octahedral() -> None:
     atoms = read_structure(LYC)
-    assert kinds(atoms) == Counter({"oct": 18, "tet": 36})  # shared/science.md, section 5
+    assert kinds(atoms) == Counter({"oct": 18, "tet": 36})
     lithium, chlorine = (atoms.positions[indices_of(atoms, e)] for e in ("Li", "Cl"))
     assert coordination_of(lithium, chlorine, atoms.cell.array).kind.tolist() == 9 * ["oct"]
 
 
 def test_half_of_the_tetrahedra_share_a_face_with_yttrium() -> None:
-    # Distances of shared/science.md, section 5: Tet–Y 2.2–2.6 Å where they share a face, else 3.0–3.5;
+    # Crystallographic distances: Tet–Y 2.2–2.6 Å where they share a face, else 3.0–3.5;
     # Oct–Tet 2.26–2.36 Å; Oct–Oct along c 3.03 Å. A site's centre is only defined to about 0.1 Å.
     atoms = read_structure(LYC)
     sites, cell = sites_of(atoms, ["Cl"]), atoms.cell.array
@@ -191,7 +191,7 @@ def fractions_in(path: Path) -> dict[str, float]:
 
 @pytest.mark.parametrize("run", ["0p", "50p"])
 def test_relaxed_argyrodites_have_lithium_in_tetrahedra_only(data: Path, run: str) -> None:
-    # shared/science.md, section 6: T5 + T2 + T4 hold all Li of the relaxed frames
+    # the published T5 + T2 + T4 tetrahedra hold all Li of the relaxed frames
     relaxed = fractions_in(data / f"argyrodite_Li6PS5I/{run}_run1_inherent_XDATCAR.gz")
     assert relaxed["tet"] > 0.95
 

@@ -51,7 +51,7 @@ def garnet(data: Path) -> Arrhenius:
 
 
 def test_the_activation_energy_of_the_garnet_is_the_published_one(data: Path) -> None:
-    # He, Zhu, Epstein and Mo's program; shared/science.md, section 6
+    # He, Zhu, Epstein and Mo's program aimd gives these
     energy, error = garnet(data).activation_energy
     assert energy == pytest.approx(0.25813, abs=5e-5)
     assert error == pytest.approx(0.01683, abs=5e-5)

@@ -71,7 +71,7 @@ def test_energies_that_rise_with_temperature_raise_no_doubt() -> None:
 
 
 def test_a_mean_energy_above_that_of_a_higher_temperature_is_doubted() -> None:
-    # shared/science.md, section 6b: 17.1 → 10.2 meV per Li in a metastable start
+    # as seen: 17.1 → 10.2 meV per Li in a metastable start
     rng = np.random.default_rng(2)
     ladder = [
         energy(steady(rng, m), t) for m, t in zip((0.0171, 0.0150, 0.0102, 0.0200), LADDER[:4], strict=True)

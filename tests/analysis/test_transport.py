@@ -247,13 +247,13 @@ def test_the_diffusivity_scales_with_length_and_time() -> None:
 
 
 def test_the_relative_error_is_that_published_for_latp() -> None:
-    # He, Zhu, Epstein and Mo, npj Comput. Mater. 4, 18 (2018); shared/science.md, section 6
+    # He, Zhu, Epstein and Mo, npj Comput. Mater. 4, 18 (2018)
     assert relative_error(100.5) == pytest.approx(0.382, abs=5e-4)
     assert relative_error(0) == np.inf
 
 
 def test_the_count_of_jumps_is_that_published_for_latp(data: Path) -> None:
-    # N = N_ion · max(MSD)/a² = 100.5 with a = 3.2 Å (shared/science.md, section 6); 8 Li in the cell
+    # N = N_ion · max(MSD)/a² = 100.5 with a = 3.2 Å (published); 8 Li in the cell
     table = np.genfromtxt(data / "arrhenius_aimd/msd-t.csv", delimiter=",", skip_header=1)
     assert 8 * table[:, 1].max() / 3.2**2 == pytest.approx(100.5, abs=0.05)
 
@@ -271,7 +271,7 @@ def lgps(data: Path) -> Trajectory:
 
 
 def test_the_tracer_diffusivity_of_lgps_is_that_of_pymatgen(data: Path) -> None:
-    # shared/science.md, section 6: D = 1.161e-6 cm²/s ("smoothed = max": lags from 1 ps to N·t/30,
+    # D = 1.161e-6 cm²/s ("smoothed = max": lags from 1 ps to N·t/30,
     # 200 of them, drift as the plain mean over the framework)
     record = lgps(data)
     lithium = record.indices_of("Li")

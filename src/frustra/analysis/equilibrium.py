@@ -18,8 +18,8 @@ from frustra.units import MEV
 BELOW_GROUND = 0.005
 """eV per cell: a relaxed snapshot this far below the ground state in use is a lower state."""
 
-FALSE_ALARM = 0.025
-"""Probability that one check of a whole ladder in equilibrium raises a doubt."""
+FALSE_ALARM = 0.01
+"""Probability that one kind of check of a whole ladder in equilibrium raises a doubt."""
 
 FLOOR = 1e-4
 """eV per ion: differences of this size are never significant."""
