@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
+from frustra.analysis.equilibrium import BELOW_GROUND
 from frustra.analysis.sampling import evenly_spaced
 from frustra.campaign.ground_state import GroundStateSearch
 from frustra.campaign.study import Study
@@ -245,8 +246,8 @@ class TemperatureJob:
         if snapshots.energies[lowest] < both.energies[0]:
             relaxed = strained(snapshots.atoms(lowest), self.ground.cell.array)
             relaxed, energy = relax_crystal(relaxed, potential, study.relax, folder / "lowest")
-            lower_state = min(0.0, energy - self.ground_energy)
-            if lower_state < 0:
+            if energy - self.ground_energy < -BELOW_GROUND:
+                lower_state = energy - self.ground_energy
                 write_structure(folder / self.lower_state_file.name, relaxed)
         write_json(
             folder / "reference.json",
