@@ -156,6 +156,15 @@ def test_a_dry_run_computes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
+    path = study(tmp_path)
+    before = path.read_text(encoding="utf-8")
+    assert "something else than a run" in refused("run", path, "--out", tmp_path)
+    assert "something else than a run" in refused("run", path, "--out", path)
+    assert path.read_text(encoding="utf-8") == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_the_version_is_printed() -> None:
     result = CliRunner().invoke(app, ["--version"])
     assert result.exit_code == 0

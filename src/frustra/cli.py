@@ -98,12 +98,21 @@ def run(
 
         settings = load_study(study)
         root = (out or Path("runs") / settings.name).resolve()
+        _refuse_foreign(root)
         materials = materials_of(settings, root, study.parent)
         count = workers or os.cpu_count() or 1
         if dry_run:
             _print_estimate(settings, materials, count)
         else:
             _run(settings, study, materials, count)
+
+
+def _refuse_foreign(root: Path) -> None:
+    """Refuse a folder that holds something else than a run: its files might be written over."""
+    if root.exists() and not (root / "steps").is_dir() and (not root.is_dir() or any(root.iterdir())):
+        raise DataError(
+            f"{root} holds something else than a run", "a new or empty folder", "choose another --out"
+        )
 
 
 def _print_estimate(settings: "Study", materials: "list[Material]", workers: int) -> None:
@@ -121,6 +130,7 @@ def _run(settings: "Study", file: Path, materials: "list[Material]", workers: in
     from frustra.terminal import Display, print_summary, worker_pool  # noqa: PLC0415
 
     root = materials[0].context.root
+    (root / "steps").mkdir(parents=True, exist_ok=True)  # marks the folder as a run's
     with RunLock(root):
         write_text(root / "study.toml", file.read_text(encoding="utf-8"))
         with worker_pool(workers) as pool, Display(settings.name, materials, root) as display:
