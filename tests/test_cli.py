@@ -63,6 +63,12 @@ def test_a_misspelt_key_names_the_nearest(tmp_path: Path) -> None:
     assert "did you mean 'npt_time'" in refused("run", path)
 
 
+def test_a_misspelt_key_comes_before_what_it_leaves_out(tmp_path: Path) -> None:
+    path = study(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8").replace("temperatures", "temperature"), encoding="utf-8")
+    assert "did you mean 'temperatures'" in refused("run", path)
+
+
 def test_a_missing_structure(tmp_path: Path) -> None:
     assert "no structure file" in refused("run", study(tmp_path, tmp_path / "none.cif"))
 

@@ -135,8 +135,9 @@ def _located(material: MaterialSettings, base: Path) -> MaterialSettings:
 
 
 def _explained(error: ValidationError, path: Path) -> StudyError:
-    """Turn pydantic's first complaint into one sentence."""
-    first = error.errors()[0]
+    """Turn pydantic's first complaint into one sentence; a misspelt key comes before what it leaves out."""
+    complaints = error.errors()
+    first = next((c for c in complaints if c["type"] == "extra_forbidden"), complaints[0])
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         valid = _keys_at(first["loc"][:-1])
@@ -148,7 +149,8 @@ def _explained(error: ValidationError, path: Path) -> StudyError:
         )
     if first["type"] == "missing":
         return StudyError(f"no {where!r} in {path}", "a value", "see: frustra init")
-    return StudyError(f"{where} = {first['input']!r} in {path}", first["msg"].removeprefix("Value error, "))
+    message = first["msg"].removeprefix("Value error, ")
+    return StudyError(f"{where} = {first['input']!r} in {path}", remedy=message[:1].lower() + message[1:])
 
 
 def _keys_at(location: tuple[int | str, ...]) -> list[str]:
