@@ -141,6 +141,7 @@ def _site_data(rows: Sequence[TemperatureResult]) -> dict[str, Any]:
     for kind in SITE_KINDS:
         columns[kind] = [r.site_fractions[kind] for r in rows]
         columns[f"{kind}_std"] = [r.site_fractions_std[kind] for r in rows]
+    columns["off_ground"] = [r.off_ground_fraction for r in rows]
     return columns
 
 

@@ -2,9 +2,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from frustra.analysis.equilibrium import BELOW_GROUND, RelaxedEnergy, doubts, relaxed_energy
+from frustra.analysis.equilibrium import (
+    BELOW_GROUND,
+    RelaxedEnergy,
+    doubts,
+    empty_ground_sites,
+    relaxed_energy,
+)
 from frustra.io import read_structure
 from frustra.snapshots import Snapshots
+from frustra.structures import indices_of, strained
 from tests.helpers import LYC, snapshots
 
 ATOMS = read_structure(LYC)
@@ -156,3 +163,29 @@ def test_at_most_one_steady_run_in_twenty_is_doubted() -> None:
     rng, runs = np.random.default_rng(8), 400
     doubted = sum(any(doubts([energy(noise(rng, 0.01))])) for _ in range(runs))
     assert doubted <= stats.binom.ppf(0.999, runs, 0.05)
+
+
+def test_empty_sites_are_counted_whoever_left_them_and_wherever_the_crystal_drifted() -> None:
+    rng = np.random.default_rng(11)
+    lithium = indices_of(ATOMS, "Li")
+    frames = np.repeat(ATOMS.positions[None], 4, axis=0)
+    frames[1][lithium] = frames[1][rng.permutation(lithium)]  # diffusion alone: every site is held
+    frames[2][lithium[:2]] += [0.0, 0.0, 1.51]  # two ions half way to the next octahedron along c
+    frames[3][lithium[:3]] += ATOMS.cell.array[0]  # other images of the same sites
+    frames += rng.uniform(-20, 20, (4, 1, 3))
+    moved = snapshots(ATOMS, 4, positions=frames)
+    assert empty_ground_sites(moved, ATOMS, "Li").tolist() == pytest.approx([0, 0, 2 / 9, 0])
+    larger = strained(ATOMS, 1.02 * ATOMS.cell.array)
+    hot = snapshots(larger, 4, positions=np.repeat(larger.positions[None], 4, axis=0))
+    assert empty_ground_sites(hot, ATOMS, "Li").tolist() == [0, 0, 0, 0]
+
+
+def test_a_run_that_empties_ground_sites_all_along_is_doubted_and_a_steady_one_is_not() -> None:
+    rng = np.random.default_rng(12)
+    calm = run(steady(rng, 0.01))
+    empty = rng.normal(0.2, 0.02, 40)
+    for trend, doubted in ((0.0, False), (0.2, True)):
+        found = relaxed_energy(calm, -100.0, IONS, off_ground=empty + trend * np.linspace(0, 1, 40))
+        (reasons,) = doubts([found])
+        assert bool(reasons) == doubted
+    assert "empty ground-state sites" in reasons[0]

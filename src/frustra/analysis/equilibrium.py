@@ -5,14 +5,17 @@ state, and the second half of a run is like its first. A temperature that fails 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from ase import Atoms
 from scipy.stats import t as student
 
 from frustra.arrays import Array
+from frustra.geometry import minimum_image, nearest_neighbours
 from frustra.snapshots import Snapshots
 from frustra.stats import block_error, block_means
+from frustra.structures import indices_of, strained
 from frustra.units import MEV
 
 BELOW_GROUND = 0.005
@@ -23,6 +26,12 @@ FALSE_ALARM = 0.01
 
 FLOOR = 1e-4
 """eV per ion: differences of this size are never significant."""
+
+OFF_SITE = 1.1
+"""Å: an ion further from a ground-state site does not hold it."""
+
+OFF_FLOOR = 0.02
+"""Differences of this size in the fraction of empty ground-state sites are never significant."""
 
 BLOCKS = 8
 """Blocks of a run from whose means errors and drift are derived."""
@@ -48,6 +57,10 @@ class RelaxedEnergy:
     """Blocks that the errors come from."""
     strain: float
     """Energy of the ground state in this cell above that in its own, eV per mobile ion."""
+    off_ground: tuple[float, float] = (np.nan, np.nan)
+    """Fraction of ground-state sites left empty, in the first and the second half of the run."""
+    off_ground_std: float = np.nan
+    """Standard error of the difference of those halves."""
     lower_state: float = 0.0
     """Energy per cell of the lowest snapshot with its cell relaxed, above the ground state; eV.
 
@@ -55,8 +68,51 @@ class RelaxedEnergy:
     """
 
 
+def empty_ground_sites(snapshots: Snapshots, ground: Atoms, specie: str) -> Array:
+    """Return the fraction of the ground state's sites that no mobile ion holds, (frames,).
+
+    Which ion holds a site does not matter: diffusion alone does not change the fraction.
+
+    Parameters
+    ----------
+    snapshots
+        Relaxed frames.
+    ground
+        The ground state, the same atoms in the same order; its cell is strained to that of the snapshots.
+    specie
+        The mobile element.
+    """
+    mobile = indices_of(ground, specie)
+    framework = np.setdiff1d(np.arange(len(ground)), mobile)
+    sites = strained(ground, snapshots.cell).positions
+    fractions = []
+    for positions in snapshots.positions:
+        shift = np.zeros(3)
+        if len(framework):
+            shift = minimum_image(positions[framework] - sites[framework], snapshots.cell).mean(axis=0)
+        gaps = nearest_neighbours(sites[mobile], positions[mobile] - shift, snapshots.cell, 1).distances
+        fractions.append((gaps[:, 0] > OFF_SITE).mean())
+    return np.array(fractions)
+
+
+def _halves(series: Array, blocks: int) -> tuple[tuple[float, float], float]:
+    """Return the means of both halves and the error of their difference, without a drift in it.
+
+    The error comes from differences of neighbouring blocks only.
+    """
+    means = block_means(series, blocks)
+    neighbours = np.sqrt((np.diff(means) ** 2).sum() / (2 * (blocks - 1)))
+    first, second = means[: blocks // 2].mean(), means[blocks // 2 :].mean()
+    return (float(first), float(second)), float(neighbours * np.sqrt(4 / blocks))
+
+
 def relaxed_energy(
-    snapshots: Snapshots, ground: float, ions: int, strain: float = 0.0, lower_state: float = 0.0
+    snapshots: Snapshots,
+    ground: float,
+    ions: int,
+    strain: float = 0.0,
+    lower_state: float = 0.0,
+    off_ground: Array | None = None,
 ) -> RelaxedEnergy:
     """Return the mean relaxed energy of the converged snapshots.
 
@@ -70,26 +126,33 @@ def relaxed_energy(
         Number of mobile ions.
     strain, lower_state
         See `RelaxedEnergy`.
+    off_ground
+        (frames,) what `empty_ground_sites` gives; not checked for drift if not given.
     """
     energies: Array = (snapshots.energies[snapshots.converged] - ground) / ions
     blocks = min(BLOCKS, len(energies)) // 2 * 2
     if blocks < 2:
         value = float(energies.mean()) if len(energies) else np.nan
         nan = (np.nan, np.nan)
-        return RelaxedEnergy(snapshots.temperature, value, np.nan, value, nan, np.nan, 0, strain, lower_state)
-    means = block_means(energies, blocks)
-    neighbours = np.sqrt((np.diff(means) ** 2).sum() / (2 * (blocks - 1)))
-    return RelaxedEnergy(
+        return RelaxedEnergy(
+            snapshots.temperature, value, np.nan, value, nan, np.nan, 0, strain, lower_state=lower_state
+        )
+    halves, halves_std = _halves(energies, blocks)
+    record = RelaxedEnergy(
         temperature=snapshots.temperature,
         mean=float(energies.mean()),
         std=float(block_error(energies, blocks)),
         lowest=float(energies.min()),
-        halves=(float(means[: blocks // 2].mean()), float(means[blocks // 2 :].mean())),
-        halves_std=float(neighbours * np.sqrt(4 / blocks)),
+        halves=halves,
+        halves_std=halves_std,
         blocks=blocks,
         strain=strain,
         lower_state=lower_state,
     )
+    if off_ground is None:
+        return record
+    empty, empty_std = _halves(off_ground[snapshots.converged], blocks)
+    return replace(record, off_ground=empty, off_ground_std=empty_std)
 
 
 def doubts(energies: Sequence[RelaxedEnergy]) -> list[list[str]]:
@@ -98,7 +161,7 @@ def doubts(energies: Sequence[RelaxedEnergy]) -> list[list[str]]:
     * Its mean relaxed energy lies significantly above that of a higher temperature.
     * A snapshot at the same or a higher temperature relaxed below the ground state, and this
       temperature, started from that ground state, has not left it.
-    * The two halves of its run differ significantly.
+    * The two halves of its run differ significantly, in energy or in empty ground-state sites.
     """
     reasons: list[list[str]] = [[] for _ in energies]
     pairs = max(1, len(energies) * (len(energies) - 1) // 2)
@@ -117,8 +180,13 @@ def doubts(energies: Sequence[RelaxedEnergy]) -> list[list[str]]:
                 f"a snapshot at {found.temperature:g} K relaxed {-MEV * found.lower_state:.0f} meV per cell "
                 "below the ground state it started from"
             )
-        if _drifts(cold, len(energies)):
-            first, second = cold.halves
+        first, second = cold.off_ground
+        if _drifts(cold.off_ground, cold.off_ground_std, cold.blocks, len(energies), OFF_FLOOR):
+            reasons[i].append(
+                f"empty ground-state sites went from {100 * first:.0f} to {100 * second:.0f} % during the run"
+            )
+        first, second = cold.halves
+        if _drifts(cold.halves, cold.halves_std, cold.blocks, len(energies), FLOOR):
             reasons[i].append(
                 f"mean relaxed energy moved from {MEV * first:.1f} to {MEV * second:.1f} meV per ion"
             )
@@ -128,19 +196,18 @@ def doubts(energies: Sequence[RelaxedEnergy]) -> list[list[str]]:
 def _falls(cold: RelaxedEnergy, hot: RelaxedEnergy, pairs: int) -> bool:
     """Return whether the mean falls significantly from the colder to the hotter temperature."""
     error, freedom = np.hypot(cold.std, hot.std), cold.blocks + hot.blocks - 2
-    return cold.mean - hot.mean > _threshold(error, freedom, pairs)
+    return cold.mean - hot.mean > _threshold(error, freedom, pairs, FLOOR)
 
 
-def _drifts(energy: RelaxedEnergy, temperatures: int) -> bool:
+def _drifts(halves: tuple[float, float], error: float, blocks: int, temperatures: int, floor: float) -> bool:
     """Return whether the halves of a run differ significantly."""
-    first, second = energy.halves
     # squared differences of neighbours overlap: they carry about two thirds of the freedom of blocks − 1
-    freedom = 2 * (energy.blocks - 1) / 3
-    return abs(first - second) > _threshold(energy.halves_std, freedom, 2 * temperatures)
+    freedom = 2 * (blocks - 1) / 3
+    return abs(halves[0] - halves[1]) > _threshold(error, freedom, 2 * temperatures, floor)
 
 
-def _threshold(error: float, freedom: float, checks: int) -> float:
+def _threshold(error: float, freedom: float, checks: int, floor: float) -> float:
     """Return the difference that chance exceeds with `FALSE_ALARM` in all checks together; Student's t."""
     if not np.isfinite(error) or freedom <= 0:
         return np.inf
-    return float(max(FLOOR, error * student.ppf(1 - FALSE_ALARM / checks, freedom)))
+    return float(max(floor, error * student.ppf(1 - FALSE_ALARM / checks, freedom)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -9,7 +10,7 @@ from ase.geometry import cell_to_cellpar
 
 from frustra.analysis.arrhenius import Arrhenius, ConductivityPoint, arrhenius_of
 from frustra.analysis.density import Density, densities_of, energy_zero, site_fractions
-from frustra.analysis.equilibrium import RelaxedEnergy, doubts, relaxed_energy
+from frustra.analysis.equilibrium import RelaxedEnergy, doubts, empty_ground_sites, relaxed_energy
 from frustra.analysis.tabulate import tabulate
 from frustra.analysis.transport import Diffusion, diffusion_of
 from frustra.campaign.jobs import Context, TemperatureJob
@@ -92,6 +93,7 @@ def analyse(
             conductivity=_conductivity(d, charge),
             transport=_transport(d, context),
             **_fractions(states.select(states["temperature"] == job.temperature)),
+            off_ground_fraction=_number(np.mean(e.off_ground)),
             states=_states(by_temperature.get(job.temperature)),
             relaxed_energy=_relaxed(e, job),
             snapshots=_count(s, specie),
@@ -119,7 +121,8 @@ def analyse(
 def _energy(job: TemperatureJob, snapshots: Snapshots, ground_energy: float) -> RelaxedEnergy:
     reference, lower_state = job.reference()
     strain = (reference - ground_energy) / job.ions
-    return relaxed_energy(snapshots, reference, job.ions, strain, lower_state)
+    empty = empty_ground_sites(snapshots, job.ground, job.context.study.specie)
+    return relaxed_energy(snapshots, reference, job.ions, strain, lower_state, empty)
 
 
 def _cell(job: TemperatureJob) -> Cell:
@@ -133,7 +136,7 @@ def _cell(job: TemperatureJob) -> Cell:
     )  # fmt: skip
 
 
-def _number(value: float) -> float | None:
+def _number(value: float | np.floating[Any]) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 

@@ -98,6 +98,9 @@ class TemperatureResult(_Record):
     site_fractions_std: dict[str, float | None] = Field(
         description="standard errors by bootstrap over snapshots"
     )
+    off_ground_fraction: float | None = Field(
+        description="ground-state sites that no mobile ion holds, mean over snapshots"
+    )
     states: States
     relaxed_energy: RelaxedEnergies
     snapshots: SnapshotCount
