@@ -133,7 +133,7 @@ def _run(settings: "Study", file: Path, materials: "list[Material]", workers: in
     (root / "steps").mkdir(parents=True, exist_ok=True)  # marks the folder as a run's
     with RunLock(root):
         write_text(root / "study.toml", file.read_text(encoding="utf-8"))
-        with worker_pool(workers) as pool, Display(settings.name, materials, root) as display:
+        with worker_pool(workers) as pool, Display(settings.name, materials) as display:
             analyses = run_study(materials, pool, display.watch)
         results: Results = write_results(materials, analyses)
         page = write_report(root, results, analyses)

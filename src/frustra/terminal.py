@@ -77,9 +77,9 @@ def _end_with_parent() -> None:
 class Display:
     """The progress of a run; in a pipe or a log file, one line per finished job."""
 
-    def __init__(self, name: str, materials: Sequence[Material], root: Path) -> None:
+    def __init__(self, name: str, materials: Sequence[Material]) -> None:
         self._console = Console(stderr=True)
-        self._root = root
+        self._told = materials[0].context.progress
         self._tasks: dict[str, TaskID] = {}
         self._skipped: set[str] = set()
         self._began = time.monotonic()
@@ -97,7 +97,7 @@ class Display:
         planned = [job for m in materials for job in m.planned()]
         self._total = sum(job.force_calls for job in planned)
         self._console.print(
-            f"[bold]{name}[/bold]: {len(planned)} jobs; results will be in {root}",
+            f"[bold]{name}[/bold]: {len(planned)} jobs; results will be in {materials[0].context.root}",
             highlight=False,
             soft_wrap=True,
         )
@@ -123,7 +123,7 @@ class Display:
         for job in stage:
             if job.name in waiting:
                 self._calls.setdefault(job.name, 0)
-                told = read_progress(self._root / "steps" / ".progress", job.name)
+                told = read_progress(self._told, job.name)
                 if told is not None:
                     label, done = told
                     self._calls[job.name] = min(done, job.force_calls)

@@ -16,15 +16,19 @@ class Estimate:
     speeds: dict[str, float]
     """Measured here, material → atom-steps/s of one worker."""
     workers: int
-
-    @property
-    def seconds(self) -> float:
-        """Wall time, if nothing is done yet and every worker is busy."""
-        return sum(a * f / self.speeds[n.split(" ", 1)[0]] for n, a, f in self.jobs) / self.workers
+    seconds: float
+    """Wall time, if nothing is done yet and every worker is busy."""
 
 
 def estimate(materials: Sequence[Material], workers: int) -> Estimate:
     """Return tasks, force calls and an estimate of the time from a short measurement of the speed."""
-    speeds = {m.context.material: measured_speed(m.starts[0], m.context.potential) for m in materials}
-    jobs = [(job.name, len(m.starts[0]), job.force_calls) for m in materials for job in m.planned()]
-    return Estimate(tuple(jobs), speeds, workers)
+    jobs: list[tuple[str, int, int]] = []
+    speeds: dict[str, float] = {}
+    seconds = 0.0
+    for m in materials:
+        speed = measured_speed(m.starts[0], m.context.potential)
+        planned = [(job.name, len(m.starts[0]), job.force_calls) for job in m.planned()]
+        speeds[m.context.material] = speed
+        seconds += sum(atoms * calls for _, atoms, calls in planned) / speed / workers
+        jobs += planned
+    return Estimate(tuple(jobs), speeds, workers, seconds)

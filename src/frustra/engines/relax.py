@@ -150,14 +150,13 @@ def _collect(output: str, folder: Path, atoms: Atoms, start: Array, fmax: float)
     if len(values) != len(start):
         raise EngineError(f"LAMMPS relaxed {len(values)} of {len(start)} frames", remedy=f"see {folder}")
     moved = minimum_image(values[:, :, 1:4] - start, cell)
-    moved -= moved.mean(axis=1, keepdims=True)
-    displacements = np.linalg.norm(moved, axis=2)
+    displacements = np.linalg.norm(moved - moved.mean(axis=1, keepdims=True), axis=2)
     force = np.linalg.norm(values[:, :, 4:7], axis=2).max(axis=1)
     reasons = re.findall(r"Stopping criterion = (.+)", output)[1::2]
     calls = np.array(re.findall(r"force evaluations = \d+ (\d+)", output), dtype=np.int64)
     energies = np.array((folder / "energies.txt").read_text(encoding="utf-8").split(), dtype=float)
     return Snapshots(
-        positions=start + minimum_image(values[:, :, 1:4] - start, cell),
+        positions=start + moved,
         cell=cell,
         numbers=atoms.numbers.astype(np.int64),
         energies=energies,
