@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from frustra.campaign.study import load_study
-from frustra.engines.potential import load_potential
 from frustra.engines.relax import relax_crystal
+from frustra.engines.zoo import load_potential
 from frustra.geometry import minimum_image
 from frustra.io import read_structure
 from frustra.structures import supercell

@@ -16,7 +16,7 @@ _MODULES = {
     "analysis.tabulate": ("tabulate",),
     "analysis.transport": ("Diffusion", "TransportSettings", "diffusion_of"),
     "engines.md": ("MDSettings", "mean_cell", "run_md"),
-    "engines.potential": ("load_potential",),
+    "engines.zoo": ("load_potential",),
     "engines.relax": ("RelaxSettings", "relax_crystal", "relax_frames"),
     "errors": ("FrustraError",),
     "io": (

@@ -9,7 +9,7 @@ from ase.data import covalent_radii
 from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
 
-from frustra.arrays import IntArray
+from frustra.arrays import Array, IntArray
 from frustra.errors import StructureError
 from frustra.geometry import perpendicular_heights, with_images
 
@@ -67,14 +67,22 @@ def anions_of(atoms: Atoms, specie: str, named: Sequence[str] | None = None) -> 
 
 
 def supercell(atoms: Atoms, repeat: Sequence[int]) -> Atoms:
-    """Return the structure repeated along each axis, in LAMMPS' orientation of the cell.
+    """Return the structure repeated along each axis, in LAMMPS' orientation of the cell."""
+    return lower_triangular(atoms.repeat(tuple(repeat)))[0]
 
-    The first cell vector lies along x and the second in the xy plane; positions turn with the cell.
+
+def lower_triangular(atoms: Atoms) -> tuple[Atoms, Array]:
+    """Return the structure in LAMMPS' orientation of the cell, and the rotation R that led there.
+
+    The first cell vector lies along x and the second in the xy plane; a left-handed cell is inverted.
+    Positions turn with the cell: r' = R r, so that vectors v' of the result are v = v' R in rows.
     """
-    repeated = atoms.repeat(tuple(repeat))
-    standard, _ = repeated.cell.standard_form()
-    repeated.set_cell(standard * np.sign(np.linalg.det(standard)), scale_atoms=True)  # right-handed
-    return Atoms(numbers=repeated.numbers, positions=repeated.positions, cell=repeated.cell, pbc=True)
+    turned: Atoms = atoms.copy()
+    standard, _ = atoms.cell.standard_form()
+    standard = standard * np.sign(np.linalg.det(standard))  # right-handed
+    turned.set_cell(standard, scale_atoms=True)
+    rotation = np.linalg.solve(atoms.cell.array, standard).T
+    return Atoms(numbers=turned.numbers, positions=turned.positions, cell=turned.cell, pbc=True), rotation
 
 
 def strained(atoms: Atoms, cell: ArrayLike) -> Atoms:

@@ -5,7 +5,7 @@ from ase import Atoms
 
 from frustra.campaign.ground_state import GroundStateSearch, PrepareSettings, Walk, open_sites
 from frustra.engines.md import MDSettings
-from frustra.engines.potential import load_potential
+from frustra.engines.zoo import load_potential
 from frustra.geometry import minimum_image
 from frustra.io import read_structure
 from frustra.structures import indices_of, supercell

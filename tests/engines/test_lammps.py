@@ -74,14 +74,14 @@ def test_a_cell_in_another_orientation_is_refused(tmp_path: Path) -> None:
 
 def test_dumps_round_trip(tmp_path: Path) -> None:
     frames = np.random.default_rng(0).uniform(-3, 8, (3, 4, 3))
-    write_dump(tmp_path / "d", frames, np.array([[5.0, 0, 0], [-1, 5, 0], [0.5, 0.2, 4]]))
+    write_dump(tmp_path / "d", frames, [np.array([[5.0, 0, 0], [-1, 5, 0], [0.5, 0.2, 4]])] * len(frames))
     read = read_dump(tmp_path / "d", 4, 4)
     assert np.abs(read[:, :, 1:] - frames).max() < 1e-9
     assert (read[:, :, 0] == [1, 2, 3, 4]).all()
 
 
 def test_a_cut_dump_is_refused(tmp_path: Path) -> None:
-    write_dump(tmp_path / "d", np.zeros((2, 4, 3)), 5 * np.eye(3))
+    write_dump(tmp_path / "d", np.zeros((2, 4, 3)), [5 * np.eye(3)] * 2)
     text = (tmp_path / "d").read_text(encoding="utf-8")
     (tmp_path / "d").write_text(text[: int(0.8 * len(text))], encoding="utf-8")
     with pytest.raises(DataError, match="space"):

@@ -7,8 +7,9 @@ from ase import Atoms
 from ase.build import bulk
 from scipy.optimize import minimize_scalar
 
-from frustra.engines.potential import embedded_potentials, load_potential
+from frustra.engines.pairstyle import embedded_potentials
 from frustra.engines.relax import RelaxSettings, cell_coupling, relax_crystal, relax_frames
+from frustra.engines.zoo import load_potential
 from frustra.errors import EngineError, PotentialError
 from frustra.io import read_structure
 from frustra.structures import indices_of, supercell

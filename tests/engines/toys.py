@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 from ase import Atoms
 
-from frustra.engines.potential import LammpsPotential
+from frustra.engines.pairstyle import LammpsPotential
 
 EPSILON, SIGMA, CUTOFF = 0.0104, 3.40, 8.5  # argon-like: eV, Å, Å
 

@@ -19,7 +19,7 @@ from pydantic import Field
 from frustra.arrays import Array
 from frustra.engines.lammps import Progress
 from frustra.engines.md import MDSettings, cool
-from frustra.engines.potential import LammpsPotential
+from frustra.engines.potential import Potential
 from frustra.engines.relax import RelaxSettings, relax_crystal, relax_frames
 from frustra.geometry import minimum_image
 from frustra.settings import Settings
@@ -80,7 +80,7 @@ class GroundStateSearch:
     """The mobile element."""
     anions: tuple[str, ...]
     """Elements whose polyhedra are its sites."""
-    potential: LammpsPotential
+    potential: Potential
     settings: PrepareSettings
     md: MDSettings
     """Time step and thermostat of the MD that shuffles the ions."""

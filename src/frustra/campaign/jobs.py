@@ -19,7 +19,7 @@ from frustra.campaign.study import Study
 from frustra.campaign.workflow import JobProgress, Step
 from frustra.engines.lammps import Progress
 from frustra.engines.md import mean_cell, run_md
-from frustra.engines.potential import LammpsPotential
+from frustra.engines.potential import Potential
 from frustra.engines.relax import relax_crystal, relax_frames
 from frustra.io import (
     read_json,
@@ -44,7 +44,7 @@ class Context:
     root: Path
     """The run's folder."""
     material: str
-    potential: LammpsPotential
+    potential: Potential
 
     @property
     def steps(self) -> Path:

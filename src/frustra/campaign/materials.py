@@ -12,7 +12,7 @@ from frustra.campaign.jobs import Context, TemperatureJob, WalkJob
 from frustra.campaign.results import GroundState
 from frustra.campaign.study import MaterialSettings, Study
 from frustra.engines.lammps import find_lammps
-from frustra.engines.potential import load_potential
+from frustra.engines.zoo import load_potential
 from frustra.errors import StudyError
 from frustra.io import read_structure
 from frustra.structures import check_structure, supercell

@@ -12,7 +12,7 @@ from frustra.campaign.analyse import MaterialAnalysis, analyse
 from frustra.campaign.materials import Job, Material
 from frustra.campaign.results import Results
 from frustra.campaign.workflow import clear_parts
-from frustra.engines.potential import LammpsPotential
+from frustra.engines.potential import Potential
 from frustra.io import write_states, write_structure, write_text
 from frustra.states import concatenate
 
@@ -75,7 +75,7 @@ def write_results(materials: Sequence[Material], analyses: Sequence[MaterialAnal
     return results
 
 
-def _described(potential: LammpsPotential) -> dict[str, str | float | list[str]]:
+def _described(potential: Potential) -> dict[str, str | float | list[str]]:
     return {
         "model": potential.name,
         "species": list(potential.species),

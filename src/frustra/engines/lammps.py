@@ -149,8 +149,20 @@ def _failure(code: int, lines: Sequence[str], folder: Path) -> EngineError:
     return EngineError(f"LAMMPS failed with exit code {code}: {told}", remedy=f"see {folder / 'log.lammps'}")
 
 
-def write_data(path: Path, atoms: Atoms, species: Sequence[str]) -> None:
-    """Write a LAMMPS data file (atom_style atomic); atom types follow the order of `species`.
+def preamble(commands: Sequence[str], charges: Sequence[float] = (), data: str = "structure.data") -> str:
+    """Return the LAMMPS commands that every script starts with: units, structure, potential."""
+    head = [
+        "units metal",
+        f"atom_style {'charge' if charges else 'atomic'}",
+        "atom_modify map yes",
+        "boundary p p p",
+        "box tilt large",
+    ]
+    return "\n".join([*head, f"read_data {data}", *commands, "neighbor 1.0 bin", ""])
+
+
+def write_data(path: Path, atoms: Atoms, species: Sequence[str], charges: Sequence[float] = ()) -> None:
+    """Write a LAMMPS data file; atom types follow the order of `species`, charges too where there are any.
 
     Raises
     ------
@@ -167,10 +179,11 @@ def write_data(path: Path, atoms: Atoms, species: Sequence[str]) -> None:
     lines += [f"0.0 {cell[k, k]:.12f} {c}lo {c}hi" for k, c in enumerate("xyz")]
     lines += [f"{cell[1, 0]:.12f} {cell[2, 0]:.12f} {cell[2, 1]:.12f} xy xz yz", "", "Masses", ""]
     lines += [f"{i} {atomic_masses[atomic_numbers[s]]:.6f}" for i, s in enumerate(species, 1)]
-    lines += ["", "Atoms # atomic", ""]
+    lines += ["", f"Atoms # {'charge' if charges else 'atomic'}", ""]
+    kinds = [f"{t} {charges[t - 1]:.10g}" if charges else str(t) for t in types]
     lines += [
         f"{i} {t} {x:.10f} {y:.10f} {z:.10f}"
-        for i, (t, (x, y, z)) in enumerate(zip(types, atoms.positions, strict=True), 1)
+        for i, (t, (x, y, z)) in enumerate(zip(kinds, atoms.positions, strict=True), 1)
     ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -199,18 +212,23 @@ def read_dump(path: Path, atoms: int, columns: int) -> Array:
     return values.reshape(frames, atoms, columns)
 
 
-def write_dump(path: Path, positions: Array, cell: Array) -> None:
-    """Write positions (frames, atoms, 3) as a dump that LAMMPS' `read_dump` takes (`id x y z`)."""
+def write_dump(path: Path, positions: Array, cells: Array) -> None:
+    """Write positions (frames, atoms, 3) in cells (frames, 3, 3) as a dump that `read_dump` takes."""
+    with path.open("w", encoding="utf-8") as file:
+        for number, (frame, cell) in enumerate(zip(positions, cells, strict=True)):
+            file.write(f"ITEM: TIMESTEP\n{number}\nITEM: NUMBER OF ATOMS\n{len(frame)}\n")
+            file.write("ITEM: BOX BOUNDS xy xz yz pp pp pp\n" + "\n".join(_bounds(cell)))
+            file.write("\nITEM: ATOMS id x y z\n")
+            file.writelines(f"{i} {x:.10f} {y:.10f} {z:.10f}\n" for i, (x, y, z) in enumerate(frame, 1))
+
+
+def _bounds(cell: Array) -> list[str]:
+    """Return the box of a dump: the bounding box of a tilted cell and its tilts."""
     xy, xz, yz = cell[1, 0], cell[2, 0], cell[2, 1]
     xlo, xhi = min(0.0, xy, xz, xy + xz), cell[0, 0] + max(0.0, xy, xz, xy + xz)
     ylo, yhi = min(0.0, yz), cell[1, 1] + max(0.0, yz)
-    box = [
+    return [
         f"{xlo:.12f} {xhi:.12f} {xy:.12f}",
         f"{ylo:.12f} {yhi:.12f} {xz:.12f}",
         f"0.0 {cell[2, 2]:.12f} {yz:.12f}",
     ]
-    with path.open("w", encoding="utf-8") as file:
-        for number, frame in enumerate(positions):
-            file.write(f"ITEM: TIMESTEP\n{number}\nITEM: NUMBER OF ATOMS\n{len(frame)}\n")
-            file.write("ITEM: BOX BOUNDS xy xz yz pp pp pp\n" + "\n".join(box) + "\nITEM: ATOMS id x y z\n")
-            file.writelines(f"{i} {x:.10f} {y:.10f} {z:.10f}\n" for i, (x, y, z) in enumerate(frame, 1))

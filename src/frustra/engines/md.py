@@ -11,9 +11,9 @@ from ase import Atoms
 from pydantic import Field, field_validator
 
 from frustra.arrays import Array
-from frustra.engines.lammps import Progress, read_dump, run_lammps, write_data
-from frustra.engines.potential import LammpsPotential
-from frustra.engines.relax import cell_coupling, preamble
+from frustra.engines.lammps import Progress, preamble, read_dump, run_lammps, write_data
+from frustra.engines.pairstyle import LammpsPotential
+from frustra.engines.relax import cell_coupling
 from frustra.errors import EngineError
 from frustra.settings import Settings
 from frustra.stats import block_error
@@ -230,8 +230,8 @@ def _start(
     The velocities start at twice the temperature: half goes into the potential energy of the lattice.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write_data(folder / "structure.data", atoms, potential.species)
-    return preamble(potential) + _lines(
+    write_data(folder / "structure.data", atoms, potential.species, potential.charges)
+    return preamble(potential.commands, potential.charges) + _lines(
         f"timestep {settings.timestep / FS:g}",
         "thermo 200",
         "thermo_style custom step temp pe press vol",

@@ -1,98 +1,138 @@
-"""Potentials: what a study calls a model, resolved to something that an engine can evaluate."""
+"""What a potential is to the rest of frustra, and what it returns."""
 
 import hashlib
-import json
-import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, Protocol
 
-import frustra
+import numpy as np
+from ase import Atoms
+
+from frustra.arrays import Array
 from frustra.errors import PotentialError
+from frustra.snapshots import ENERGY_SUM_TOLERANCE
 
-EMBEDDED = Path(frustra.__file__).parent / "potentials"
-"""The potentials shipped with the package, one folder each."""
+Property = Literal["energy", "forces", "atomic_energies", "stress"]
+"""What a potential may give; energy and forces always."""
+
+WITH_ATOMIC_ENERGIES = (
+    "pod, lammps, deepmd, mtp, nep, sevennet, chgnet, mace, nequip and metatomic models, "
+    "and any ASE calculator with results['energies']"
+)
+"""Which kinds of potentials give per-atom energies; told to whoever brings one that does not."""
 
 
 @dataclass(frozen=True)
-class LammpsPotential:
-    """A LAMMPS pair style with per-atom energies.
+class Evaluation:
+    """What a potential says of frames with the same number of atoms."""
 
-    The pair style's `compute pe/atom` must sum to the total energy; every record of relaxed frames
-    checks that it does.
-    """
+    energies: Array
+    """(frames,) total energy, eV."""
+    forces: Array
+    """(frames, atoms, 3), eV/Å."""
+    atomic_energies: Array | None = None
+    """(frames, atoms) per-atom energy, eV, or None; `partition` checks them."""
+    stress: Array | None = None
+    """(frames, 3, 3) in eV/Å³, positive under tension (dE/dε / V); None if the potential has none."""
+    note: str = ""
+    """Why there are no per-atom energies."""
 
-    name: str
-    species: tuple[str, ...]
-    """Elements in the order of the atom types."""
-    cutoff: float
-    """Range of the interactions, Å."""
-    commands: tuple[str, ...]
-    """LAMMPS commands that define the pair style; file names are absolute."""
-    fingerprint: str
-    """Hash of everything that defines the potential, taken when it was loaded."""
-    not_for: tuple[str, ...] = ()
-    """What its model card (`card.json`) warns of; empty without a card."""
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.energies).all() and np.isfinite(self.forces).all()):
+            raise PotentialError(
+                "energies or forces that are not finite", remedy="check the structure and the potential"
+            )
+
+    def partition(self, name: str) -> Array:
+        """Return the per-atom energies; refuse what does not sum to the total energy.
+
+        Raises
+        ------
+        PotentialError
+            There are none, or |Σ e_i − E| exceeds 10⁻⁵ eV per atom.
+        """
+        if self.atomic_energies is None:
+            raise PotentialError(
+                f"{name} gives no per-atom energies" + (f" ({self.note})" if self.note else ""),
+                f"one of {WITH_ATOMIC_ENERGIES}",
+                "a density of atomistic states needs them; MD alone does not",
+            )
+        error = float(np.abs(self.atomic_energies.sum(axis=1) - self.energies).max())
+        if not error <= ENERGY_SUM_TOLERANCE * self.forces.shape[1]:
+            raise PotentialError(
+                f"per-atom energies of {name} that miss the total energy by {error:.3g} eV",
+                "a sum equal to the total",
+                f"a density of atomistic states needs one of {WITH_ATOMIC_ENERGIES}",
+            )
+        return self.atomic_energies
 
 
-def embedded_potentials() -> list[str]:
-    """Return the names of the potentials shipped with the package."""
-    return sorted(f"pod:{p.parent.name}" for p in EMBEDDED.glob("*/parameters.pod"))
+class Potential(Protocol):
+    """Any model of the potential energy. It can be pickled, so that worker processes have it too."""
+
+    @property
+    def name(self) -> str:
+        """What `load_potential` made it from."""
+        ...
+
+    @property
+    def species(self) -> tuple[str, ...] | None:
+        """Elements it knows; None if it does not say."""
+        ...
+
+    @property
+    def cutoff(self) -> float | None:
+        """Range of the interactions, Å; None if it does not say."""
+        ...
+
+    @property
+    def provides(self) -> frozenset[Property]:
+        """What it claims to give; `frustra check-potential` finds out whether that is true."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything that defines it, taken when it was loaded."""
+        ...
+
+    @property
+    def not_for(self) -> tuple[str, ...]:
+        """What its model card warns of."""
+        ...
+
+    def evaluate(self, frames: Sequence[Atoms]) -> Evaluation:
+        """Return energies, forces and what else it provides; the frames stay as they are."""
+        ...
 
 
-def load_potential(model: str, base: Path | None = None) -> LammpsPotential:
-    """Return the potential that a name stands for.
-
-    Parameters
-    ----------
-    model
-        `pod:NAME` for a potential shipped with the package (`pod:li-y-cl`), or `pod:FOLDER` for a
-        folder with the files `parameters.pod` and `coefficients.pod` that LAMMPS' `fitpod` makes.
-    base
-        Folder that a relative `FOLDER` starts from; the working folder if not given.
+def check_frames(frames: Sequence[Atoms], name: str, species: Sequence[str] | None) -> None:
+    """Refuse frames that one evaluation cannot take.
 
     Raises
     ------
     PotentialError
-        An unknown kind, no such potential, or parameters that cannot be read.
+        No frames, frames with different numbers of atoms, or an element that the potential does not know.
     """
-    kind, _, name = model.partition(":")
-    if kind != "pod" or not name:
+    if not frames:
+        raise PotentialError(f"no frames for {name}", "at least one")
+    counts = sorted({len(f) for f in frames})
+    if len(counts) > 1:
         raise PotentialError(
-            f"potential {model!r}",
-            f"pod:FOLDER or one of {', '.join(embedded_potentials())}",
-            "correct `model`",
+            f"frames with {', '.join(map(str, counts))} atoms for {name}", "the same number in all"
         )
-    folder = EMBEDDED / name
-    if not folder.is_dir():
-        folder = ((base or Path.cwd()) / name).resolve()
-    return _load_pod(model, folder)
+    unknown = sorted({s for f in frames for s in f.get_chemical_symbols()} - set(species or ()))
+    if species is not None and unknown:
+        raise PotentialError(
+            f"{', '.join(unknown)} in frames for {name}",
+            f"only {', '.join(species)}",
+            "use another potential",
+        )
 
 
-def _load_pod(model: str, folder: Path) -> LammpsPotential:
-    parameters, coefficients = folder / "parameters.pod", folder / "coefficients.pod"
-    for file in (parameters, coefficients):
-        if not file.is_file():
-            raise PotentialError(
-                f"no file {file.name} in {folder}",
-                f"a folder with both POD files or one of {', '.join(embedded_potentials())}",
-                "correct `model`",
-            )
-    text = parameters.read_text(encoding="utf-8")
-    species = tuple(_parameter(text, "species", parameters).split())
-    cutoff = float(_parameter(text, "rcut", parameters))
-    commands = ("pair_style pod", f"pair_coeff * * {parameters} {coefficients} {' '.join(species)}")
-    digest = hashlib.sha256(text.encode() + coefficients.read_bytes()).hexdigest()[:16]
-    return LammpsPotential(model, species, cutoff, commands, digest, _warnings(folder / "card.json"))
-
-
-def _warnings(card: Path) -> tuple[str, ...]:
-    if not card.is_file():
-        return ()
-    return tuple(json.loads(card.read_text(encoding="utf-8")).get("not_for", ()))
-
-
-def _parameter(text: str, key: str, path: Path) -> str:
-    found = re.search(rf"^{key}\s+([^#\n]+)", text, flags=re.MULTILINE)
-    if found is None:
-        raise PotentialError(f"no `{key}` in {path}", "a POD parameter file", "check the file")
-    return found[1].strip()
+def file_fingerprint(files: Iterable[Path], *words: str) -> str:
+    """Return a hash of files' contents and of words such as a package's version."""
+    digest = hashlib.sha256("\0".join(words).encode())
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]

@@ -10,8 +10,8 @@ from ase import Atoms
 from pydantic import Field
 
 from frustra.arrays import Array
-from frustra.engines.lammps import Progress, read_dump, run_lammps, write_data, write_dump
-from frustra.engines.potential import LammpsPotential
+from frustra.engines.lammps import Progress, preamble, read_dump, run_lammps, write_data, write_dump
+from frustra.engines.pairstyle import LammpsPotential
 from frustra.errors import EngineError
 from frustra.geometry import minimum_image
 from frustra.settings import Settings
@@ -33,18 +33,6 @@ class RelaxSettings(Settings):
         gt=0,
         description="largest move of an atom in one line search (Å), small enough to stay in the basin",
     )
-
-
-def preamble(potential: LammpsPotential, data: str = "structure.data") -> str:
-    """Return the LAMMPS commands that every script starts with."""
-    head = [
-        "units metal",
-        "atom_style atomic",
-        "atom_modify map yes",
-        "boundary p p p",
-        "box tilt large",
-    ]
-    return "\n".join([*head, f"read_data {data}", *potential.commands, "neighbor 1.0 bin", ""])
 
 
 def cell_coupling(cell: Array) -> str:
@@ -113,10 +101,10 @@ def relax_frames(
     if not frames:
         raise EngineError("no frames to relax", "at least one")
     folder.mkdir(parents=True, exist_ok=True)
-    write_data(folder / "structure.data", frames[0], potential.species)
+    write_data(folder / "structure.data", frames[0], potential.species, potential.charges)
     start = np.stack([f.positions for f in frames])
     cell = frames[0].cell.array.copy()
-    write_dump(folder / "frames.dump", start, cell)
+    write_dump(folder / "frames.dump", start, np.broadcast_to(cell, (len(start), 3, 3)))
     for stale in ("relaxed.dump", "energies.txt"):
         (folder / stale).unlink(missing_ok=True)
     script = _frames_script(potential, _minimise(settings), len(frames))
@@ -141,7 +129,7 @@ def _frames_script(potential: LammpsPotential, minimise: list[str], count: int) 
         "next i",
         "jump SELF next",
     ]
-    return preamble(potential) + "\n".join(loop) + "\n"
+    return preamble(potential.commands, potential.charges) + "\n".join(loop) + "\n"
 
 
 def _collect(output: str, folder: Path, atoms: Atoms, start: Array, fmax: float) -> Snapshots:
@@ -192,15 +180,17 @@ def relax_crystal(
         with TemporaryDirectory(prefix="frustra-") as temporary:
             return relax_crystal(atoms, potential, settings, Path(temporary))
     folder.mkdir(parents=True, exist_ok=True)
-    write_data(folder / "structure.data", atoms, potential.species)
+    write_data(folder / "structure.data", atoms, potential.species, potential.charges)
     box = f"fix box all box/relax {cell_coupling(atoms.cell.array).format(p=0.0)} vmax 0.005"
     rounds = [line for _ in range(3) for line in (box, *_minimise(settings)[:3], "unfix box")]
     finish = [
         'print "CELL $(lx:%.12g) $(ly:%.12g) $(lz:%.12g) $(xy:%.12g) $(xz:%.12g) $(yz:%.12g)"',
         "write_dump all custom relaxed.dump id xu yu zu modify sort id format float %.12g",
     ]
-    script = preamble(potential) + "\n".join(["thermo 0", *rounds, *finish]) + "\n"
-    output = run_lammps(script, folder)
+    script = (
+        preamble(potential.commands, potential.charges) + "\n".join(["thermo 0", *rounds, *finish]) + "\n"
+    )
+    output = run_lammps(head + "\n".join(["thermo 0", *rounds, *finish]) + "\n", folder)
     found = re.findall(r"^CELL (.+)$", output, flags=re.MULTILINE)
     lx, ly, lz, xy, xz, yz = (float(v) for v in found[-1].split())
     cell = np.array([[lx, 0, 0], [xy, ly, 0], [xz, yz, lz]])
