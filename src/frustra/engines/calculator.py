@@ -118,7 +118,7 @@ class PotentialCalculator(Calculator):
     ) -> None:
         """Evaluate the atoms by the potential."""
         super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
-        found = self._potential.evaluate([atoms or self.atoms])
+        found = self._potential.evaluate([self.atoms if atoms is None else atoms])
         self.results = {"energy": float(found.energies[0]), "forces": found.forces[0]}
         if found.stress is not None:
             self.results["stress"] = found.stress[0][(0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1)]

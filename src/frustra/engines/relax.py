@@ -187,9 +187,7 @@ def relax_crystal(
         'print "CELL $(lx:%.12g) $(ly:%.12g) $(lz:%.12g) $(xy:%.12g) $(xz:%.12g) $(yz:%.12g)"',
         "write_dump all custom relaxed.dump id xu yu zu modify sort id format float %.12g",
     ]
-    script = (
-        preamble(potential.commands, potential.charges) + "\n".join(["thermo 0", *rounds, *finish]) + "\n"
-    )
+    head = preamble(potential.commands, potential.charges)
     output = run_lammps(head + "\n".join(["thermo 0", *rounds, *finish]) + "\n", folder)
     found = re.findall(r"^CELL (.+)$", output, flags=re.MULTILINE)
     lx, ly, lz, xy, xz, yz = (float(v) for v in found[-1].split())
