@@ -80,7 +80,8 @@ def test_a_trajectory_returns_with_its_positions_rounded_to_single_precision(
 
 def test_a_trajectory_file_is_laid_out_as_h5md(tmp_path: Path) -> None:
     # h5md.nongnu.org, version 1.1
-    io.write_trajectory(tmp_path / "t.h5", some_trajectory())
+    cells = np.eye(3) * np.linspace(10, 11, 25)[:, None, None]
+    io.write_trajectory(tmp_path / "t.h5", replace(some_trajectory(), cells=cells))
     with h5py.File(tmp_path / "t.h5") as file:
         assert file["h5md"].attrs["version"].tolist() == [1, 1]
         assert "name" in file["h5md/author"].attrs

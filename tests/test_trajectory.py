@@ -32,6 +32,22 @@ def test_the_volume_is_the_mean_over_the_frames() -> None:
     assert replace(example(), cells=-cells).volume > 0  # left-handed cells have a volume too
 
 
+def test_a_broadcast_cell_is_the_cell_of_every_frame_and_takes_no_memory() -> None:
+    record = replace(example(), cells=np.broadcast_to(np.diag([3.0, 4.0, 5.0]), (11, 3, 3)))
+    assert record.volume == pytest.approx(60, rel=1e-12)
+    part = record.read(slice(2, None, 3), [4, 0])
+    assert part.cells.strides[0] == 0
+    assert part.symbols == ["Cl", "Li"]
+    assert part.timestep == pytest.approx(0.75)
+    np.testing.assert_array_equal(part.positions, record.positions[2::3][:, [4, 0]])
+    np.testing.assert_array_equal(record.fixed_cell, np.diag([3, 4, 5]))
+
+
+def test_a_part_shares_the_memory_of_the_whole() -> None:
+    record = example()
+    assert np.shares_memory(record.read(slice(3, 9, 2)).positions, record.positions)
+
+
 def test_a_frame_as_atoms_keeps_its_unwrapped_positions() -> None:
     record = example()
     far = replace(record, positions=record.positions + 1000.0)
@@ -53,6 +69,8 @@ def test_an_absent_element_is_refused_and_the_present_ones_are_named() -> None:
         {"cells": np.eye(3)},
         {"numbers": np.array([3, 3, 17])},
         {"positions": np.zeros((11, 4, 3))},
+        {"positions": np.zeros((11, 5, 2))},
+        {"positions": np.zeros(11)},
     ],
 )
 def test_arrays_of_different_lengths_are_refused(changes: dict[str, np.ndarray]) -> None:

@@ -20,6 +20,8 @@ _MODULES = {
     "engines.relax": ("RelaxSettings", "relax_crystal", "relax_frames"),
     "errors": ("FrustraError",),
     "io": (
+        "TrajectoryWriter",
+        "open_trajectory",
         "read_snapshots",
         "read_states",
         "read_structure",

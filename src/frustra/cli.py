@@ -2,19 +2,22 @@
 
 import errno
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from frustra.errors import DataError, FrustraError
+from frustra.errors import DataError, FrustraError, StudyError
 
 if TYPE_CHECKING:
+    from frustra.campaign.executors import ResourceSettings
     from frustra.campaign.materials import Material
-    from frustra.campaign.results import Results
+    from frustra.campaign.pipeline import Failure
     from frustra.campaign.study import Study
+    from frustra.testing import PotentialReport
 
 app = typer.Typer(
     name="frustra",
@@ -27,6 +30,8 @@ app = typer.Typer(
 
 STOPPED = 130
 """Exit code of a run that the user stopped."""
+
+STDOUT, STDERR = 1, 2
 
 
 def main() -> None:
@@ -85,7 +90,9 @@ def init(
 @app.command()
 def run(
     study: Annotated[Path, typer.Argument(help="The study file (TOML); `frustra init` writes one.")],
-    workers: Annotated[int, typer.Option(min=0, help="Processes, one thread each; 0: one per core.")] = 0,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes, one thread each; 0: as in the study file.")
+    ] = 0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print tasks, force calls and time; compute nothing.")
     ] = False,
@@ -100,11 +107,27 @@ def run(
         root = (out or Path("runs") / settings.name).resolve()
         _refuse_foreign(root)
         materials = materials_of(settings, root, study.parent)
-        count = workers or os.cpu_count() or 1
+        resources = settings.resources
+        if workers:
+            resources = resources.model_copy(update={"workers": workers})
         if dry_run:
-            _print_estimate(settings, materials, count)
-        else:
-            _run(settings, study, materials, count)
+            _print_estimate(settings, materials, resources.at_once)
+            return
+        failed = _run(settings, study, materials, resources)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(
+    folder: Annotated[Path, typer.Argument(help="The run's folder, such as runs/NAME.")],
+) -> None:
+    """Show how far a run is: what is done, running, failed and left."""
+    with _plain_errors():
+        from frustra.campaign.ledger import status_of  # noqa: PLC0415
+        from frustra.terminal import print_status  # noqa: PLC0415
+
+        print_status(status_of(folder))
 
 
 def _refuse_foreign(root: Path) -> None:
@@ -122,22 +145,83 @@ def _print_estimate(settings: "Study", materials: "list[Material]", workers: int
     print_estimate(settings.name, estimate(materials, workers), materials)
 
 
-def _run(settings: "Study", file: Path, materials: "list[Material]", workers: int) -> None:
+def _run(
+    settings: "Study", file: Path, materials: "list[Material]", resources: "ResourceSettings"
+) -> "list[Failure]":
+    from frustra.campaign.executors import executor_of  # noqa: PLC0415
+    from frustra.campaign.ledger import LOCK  # noqa: PLC0415
+    from frustra.campaign.locks import locked  # noqa: PLC0415
     from frustra.campaign.pipeline import run_study, write_results  # noqa: PLC0415
-    from frustra.campaign.workflow import RunLock  # noqa: PLC0415
     from frustra.io import write_text  # noqa: PLC0415
     from frustra.report import write_report  # noqa: PLC0415
-    from frustra.terminal import Display, print_summary, worker_pool  # noqa: PLC0415
+    from frustra.terminal import Display, print_failures, print_summary  # noqa: PLC0415
 
     root = materials[0].context.root
     (root / "steps").mkdir(parents=True, exist_ok=True)  # marks the folder as a run's
-    with RunLock(root):
+    with locked(root / LOCK, str(root), wait=1.0):
         write_text(root / "study.toml", file.read_text(encoding="utf-8"))
-        with worker_pool(workers) as pool, Display(settings.name, materials) as display:
-            analyses = run_study(materials, pool, display.watch)
-        results: Results = write_results(materials, analyses)
-        page = write_report(root, results, analyses)
-    print_summary(results, page)
+        with executor_of(resources, root) as pool, Display(settings.name, materials) as display:
+            outcome = run_study(materials, pool, display.watch)
+        if outcome.analyses:
+            results = write_results(materials, outcome)
+            page = write_report(root, results, list(outcome.analyses.values()))
+    if outcome.analyses:
+        print_summary(results, page)
+    if outcome.failures:
+        print_failures(outcome.failures, root)
+    return outcome.failures
+
+
+@app.command()
+def check_potential(
+    model: Annotated[str, typer.Argument(help="The model, as pod:li-y-cl; --list names all families.")] = "",
+    structure: Annotated[
+        Path | None, typer.Argument(help="A crystal; by default one is built of elements the model knows.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    families: Annotated[bool, typer.Option("--list", help="Print what each family of models takes.")] = False,
+) -> None:
+    """Check that a potential keeps its promises; exit code 1 if it is not fit for MD."""
+    with _plain_errors():
+        from frustra.terminal_check import list_families, print_check  # noqa: PLC0415
+
+        if families:
+            typer.echo(list_families(as_json=as_json))
+            return
+        with _stdout_to_stderr() if as_json else nullcontext():
+            report = _checked(model, structure)
+        if as_json:
+            typer.echo(report.model_dump_json(indent=2))
+        else:
+            print_check(report)
+        raise typer.Exit(0 if report.md.fit else 1)
+
+
+def _checked(model: str, structure: Path | None) -> "PotentialReport":
+    from frustra.engines.zoo import load_potential  # noqa: PLC0415
+    from frustra.io import read_structure  # noqa: PLC0415
+    from frustra.testing import check_potential as check  # noqa: PLC0415
+
+    if not model:
+        raise StudyError("no model", "FAMILY:ARGUMENT, as pod:li-y-cl", "--list names all families")
+    if structure is not None and not structure.is_file():
+        raise DataError(f"no structure file {structure}", remedy="check the path")
+    atoms = None if structure is None else read_structure(structure)
+    return check(load_potential(model), atoms)
+
+
+@contextmanager
+def _stdout_to_stderr() -> Iterator[None]:
+    """Send to stderr whatever a model or its libraries print, also those not written in Python."""
+    sys.stdout.flush()
+    kept = os.dup(STDOUT)
+    os.dup2(STDERR, STDOUT)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, STDOUT)
+        os.close(kept)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,21 @@
 """Periodic geometry that holds for any cell, also a strongly skewed one."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from ase.geometry import find_mic, minkowski_reduce
+from ase.geometry import cell_to_cellpar, cellpar_to_cell, find_mic, minkowski_reduce
 from numpy.typing import ArrayLike
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from frustra.arrays import Array, IntArray
+
+RIGID = 1e-4
+"""Cell lengths (relative) and cosines of angles closer than this count as equal by symmetry."""
+
+LatticeType = Literal["isotropic", "uniaxial", "orthogonal", "general"]
 
 
 def minimum_image(vectors: ArrayLike, cell: ArrayLike) -> Array:
@@ -30,6 +36,39 @@ def perpendicular_heights(cell: ArrayLike) -> Array:
     """Return the distances between opposite faces of the cell (Å), shape (3,)."""
     heights: Array = 1.0 / np.linalg.norm(np.linalg.inv(np.asarray(cell, dtype=float)), axis=0)
     return heights
+
+
+def lattice_type(cell: ArrayLike) -> LatticeType:
+    """Return what symmetry the cell's shape has.
+
+    `isotropic`: three equal edges and angles (cubic, rhombohedral); `uniaxial`: two equal edges at right
+    angles to the third (hexagonal, tetragonal); `orthogonal`: right angles; `general`: anything else.
+    """
+    cell = np.asarray(cell, dtype=float)
+    lengths = np.linalg.norm(cell, axis=1)
+    unit = cell / lengths[:, None]
+    cosines = np.array([unit[1] @ unit[2], unit[0] @ unit[2], unit[0] @ unit[1]])
+    ab = abs(lengths[0] / lengths[1] - 1) < RIGID
+    bc = abs(lengths[1] / lengths[2] - 1) < RIGID
+    if ab and bc and np.ptp(cosines) < RIGID:
+        return "isotropic"
+    if ab and np.abs(cosines[:2]).max() < RIGID:
+        return "uniaxial"
+    return "orthogonal" if np.abs(cosines).max() < RIGID else "general"
+
+
+def with_lattice_type(cell: ArrayLike, like: ArrayLike) -> Array:
+    """Return the cell nearest to `cell` with the lattice type of `like`, in LAMMPS' orientation (Å)."""
+    lengths, angles = np.split(np.asarray(cell_to_cellpar(np.asarray(cell, dtype=float))), 2)
+    kind = lattice_type(like)
+    if kind != "general":
+        angles = np.asarray(cell_to_cellpar(np.asarray(like, dtype=float)))[3:]
+    if kind == "isotropic":
+        lengths = np.full(3, np.prod(lengths) ** (1 / 3))
+    if kind == "uniaxial":
+        lengths = np.array([*[np.sqrt(lengths[0] * lengths[1])] * 2, lengths[2]])
+    standard: Array = np.asarray(cellpar_to_cell([*lengths, *angles]), dtype=float)
+    return standard
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """The record of statically relaxed frames (inherent structures)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -92,3 +94,23 @@ class Snapshots:
     def with_origin(self, time: Array, temperature: float) -> "Snapshots":
         """Return the same snapshots with the times and the temperature of their frames."""
         return replace(self, time=np.asarray(time, dtype=float), temperature=temperature)
+
+
+def joined(parts: Sequence[Snapshots]) -> Snapshots:
+    """Return the frames of all parts, in order; cell, atoms and temperature must be those of the first.
+
+    Raises
+    ------
+    DataError
+        No parts, or parts of different crystals.
+    """
+    if not parts:
+        raise DataError("no snapshots to join", "at least one part")
+    first = parts[0]
+    for part in parts[1:]:
+        same = np.array_equal(part.numbers, first.numbers) and np.allclose(part.cell, first.cell, atol=1e-8)
+        if not same:
+            raise DataError("snapshots of different crystals or cells", "one crystal in one cell")
+    own = [f.name for f in fields(first) if f.name not in _SHARED]
+    kept: dict[str, Any] = {name: np.concatenate([getattr(p, name) for p in parts]) for name in own}
+    return replace(first, **kept)

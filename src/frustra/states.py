@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frustra.arrays import IntArray
 from frustra.errors import DataError
 from frustra.sites import SITE_KINDS
 
@@ -38,7 +39,8 @@ class Column:
 COLUMNS: tuple[Column, ...] = (
     Column("material", "", "U", "name of the material in the study"),
     Column("temperature", "K", "f8", "temperature of the trajectory"),
-    Column("snapshot", "", "i8", "number of the snapshot at this temperature"),
+    Column("run", "", "i8", "number of the independent run at this temperature"),
+    Column("snapshot", "", "i8", "number of the snapshot in its run"),
     Column("time", "ps", "f8", "time of the frame in its trajectory"),
     Column("ion", "", "i8", "index of the atom in the cell"),
     Column("element", "", "U", "chemical symbol of the ion"),
@@ -82,6 +84,13 @@ class StateTable:
     def select(self, rows: NDArray[Any]) -> "StateTable":
         """Return the table of the given rows (a mask or indices)."""
         return StateTable({name: values[rows] for name, values in self.columns.items()})
+
+    @property
+    def frames(self) -> IntArray:
+        """(rows,) number of the relaxed frame each row belongs to: one for each run and snapshot."""
+        pairs = np.stack([self["run"], self["snapshot"]])
+        found: IntArray = np.unique(pairs, axis=1, return_inverse=True)[1].reshape(-1).astype(np.int64)
+        return found
 
     @property
     def temperatures(self) -> list[float]:

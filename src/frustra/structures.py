@@ -107,7 +107,9 @@ def has_volume(atoms: Atoms) -> bool:
     return bool(np.isfinite(cell).all() and abs(np.linalg.det(cell)) > FLAT * np.prod(lengths))
 
 
-def check_structure(atoms: Atoms, specie: str, species: Sequence[str], cutoff: float) -> list[str]:
+def check_structure(
+    atoms: Atoms, specie: str, species: Sequence[str] | None, cutoff: float | None
+) -> list[str]:
     """Refuse a structure that a potential cannot simulate; return warnings about a doubtful one.
 
     Parameters
@@ -117,7 +119,8 @@ def check_structure(atoms: Atoms, specie: str, species: Sequence[str], cutoff: f
     specie
         The mobile element.
     species, cutoff
-        The elements that the potential knows and the range of its interactions (Å).
+        The elements that the potential knows and the range of its interactions (Å); None if it does
+        not say, and then not checked.
 
     Raises
     ------
@@ -132,8 +135,8 @@ def check_structure(atoms: Atoms, specie: str, species: Sequence[str], cutoff: f
             "at least one mobile ion",
             "check `specie` in the study file",
         )
-    unknown = sorted(symbols - set(species))
-    if unknown:
+    unknown = sorted(symbols - set(species or symbols))
+    if species is not None and unknown:
         raise StructureError(
             f"{', '.join(unknown)} in {formula(atoms)}",
             f"only elements the potential knows ({', '.join(species)})",
@@ -146,7 +149,7 @@ def check_structure(atoms: Atoms, specie: str, species: Sequence[str], cutoff: f
             "check the structure file",
         )
     _refuse_overlaps(atoms)
-    return _check_size(atoms, cutoff)
+    return [] if cutoff is None else _check_size(atoms, cutoff)
 
 
 def _check_size(atoms: Atoms, cutoff: float) -> list[str]:

@@ -26,7 +26,10 @@ from rich.progress import (
 from rich.table import Table
 
 from frustra.campaign.estimate import Estimate
-from frustra.campaign.materials import Job, Material
+from frustra.campaign.jobs import Job, is_done
+from frustra.campaign.ledger import RunStatus, State
+from frustra.campaign.materials import Material
+from frustra.campaign.pipeline import Failure
 from frustra.campaign.results import Results
 from frustra.campaign.workflow import read_progress
 from frustra.errors import EngineError
@@ -39,6 +42,9 @@ SEEN = 0.02
 
 TABLE_WIDTH = 120
 """Columns that the summary needs."""
+
+COLOURS: dict[State, str] = {"done": "green", "running": "cyan", "failed": "red", "left": "default"}
+"""Colour of each state of a job, in the order in which they are counted."""
 
 
 @contextmanager
@@ -117,18 +123,18 @@ class Display:
         """Stop drawing."""
         self._progress.stop()
 
-    def watch(self, stage: Sequence[Job], pending: Sequence[Job]) -> None:
-        """Draw how far every job of the stage is; called a few times a second."""
-        waiting = {job.name for job in pending}
-        for job in stage:
-            if job.name in waiting:
+    def watch(self, known: Sequence[Job], waiting: Sequence[Job]) -> None:
+        """Draw how far every job is; called a few times a second."""
+        names = {job.name for job in waiting}
+        for job in known:
+            if job.name in names:
                 self._calls.setdefault(job.name, 0)
                 told = read_progress(self._told, job.name)
                 if told is not None:
                     label, done = told
                     self._calls[job.name] = min(done, job.force_calls)
                     self._draw(job.name, label, job.force_calls)
-            elif job.name not in self._done:
+            elif job.name not in self._done and is_done(job):
                 self._finish(job)
         self._progress.update(self._all, completed=sum(self._calls.values()))
 
@@ -175,6 +181,37 @@ def print_estimate(name: str, cost: Estimate, materials: Sequence[Material]) -> 
     console.print(
         f"About {minutes:.0f} min with {cost.workers} workers, if nothing is done yet; "
         f"results would be in {materials[0].context.root}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def print_status(status: RunStatus) -> None:
+    """Print how far a run is: a line for each job, and the counts."""
+    console = Console(width=max(Console().width, TABLE_WIDTH))
+    table = Table(title=str(status.folder), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for head in ("job", "state", "computed", "ended", ""):
+        table.add_column(head, justify="right" if head == "computed" else "left", overflow="fold")
+    for job in status.jobs:
+        spent = f"{job.seconds / MINUTE:.1f} min" if job.ended else ""
+        ended = job.ended[:16].replace("T", " ")
+        table.add_row(job.job, f"[{COLOURS[job.state]}]{job.state}", spent, ended, job.note)
+    console.print(table)
+    counts = ", ".join(f"{status.count(state)} {state}" for state in COLOURS)
+    driver = f"driven by {status.driver}" if status.driver else "nothing works on it now"
+    console.print(f"{counts}; {driver}", highlight=False, soft_wrap=True)
+
+
+def print_failures(failures: Sequence[Failure], folder: Path) -> None:
+    """Print which materials failed and why, on stderr."""
+    console = Console(stderr=True)
+    for failure in failures:
+        if failure.trace:
+            console.print(failure.trace, highlight=False, markup=False)
+        text = f"frustra: {failure.material} failed at {failure.job}: {failure.reason}"
+        console.print(" ".join(text.split()), highlight=False, markup=False, soft_wrap=True)
+    console.print(
+        f"Finished steps are kept in {folder}: the same command goes on from there.",
         highlight=False,
         soft_wrap=True,
     )

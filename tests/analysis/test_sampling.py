@@ -1,3 +1,6 @@
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,6 +8,7 @@ from hypothesis import strategies as st
 
 from frustra.analysis.sampling import evenly_spaced
 from frustra.errors import AnalysisError
+from frustra.io import TrajectoryFile, open_trajectory, write_trajectory
 from frustra.trajectory import Trajectory
 from tests.helpers import trajectory
 
@@ -45,3 +49,23 @@ def test_all_frames_are_all_frames() -> None:
 def test_more_snapshots_than_frames_are_refused() -> None:
     with pytest.raises(AnalysisError, match="10 snapshots asked of 9 frames"):
         evenly_spaced(counting(9), 10)
+
+
+def test_of_a_file_only_the_frames_returned_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record, read = counting(900), []
+    write_trajectory(tmp_path / "t.h5", record)
+    plain = TrajectoryFile.read
+
+    def counted(file: TrajectoryFile, *selection: Any) -> Trajectory:
+        read.append(len(part := plain(file, *selection)))
+        return part
+
+    monkeypatch.setattr(TrajectoryFile, "read", counted)
+    with open_trajectory(tmp_path / "t.h5") as file:
+        frames, times = evenly_spaced(file, 7)
+    expected, when = evenly_spaced(record, 7)
+    assert sum(read) == 7
+    np.testing.assert_array_equal(times, when)
+    for one, other in zip(frames, expected, strict=True):
+        np.testing.assert_array_equal(one.positions, other.positions)
+        np.testing.assert_array_equal(one.cell.array, other.cell.array)

@@ -1,6 +1,6 @@
 import gzip
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from frustra.analysis.transport import (
     relative_error,
 )
 from frustra.errors import AnalysisError, DataError
+from frustra.io import open_trajectory, write_trajectory
 from frustra.trajectory import Trajectory
 from frustra.units import CM2_PER_S, MS_PER_CM
 from tests.helpers import random_walk, seeds, trajectory
@@ -235,6 +236,52 @@ def test_the_record_tells_what_it_was_derived_from() -> None:
     line = np.polyfit(found.lag[first : last + 1], msd[first : last + 1], 1)
     assert found.value == pytest.approx(line[0] / 6, rel=1e-9)
     assert found.std >= relative_error(found.diffusive_jumps) * found.value * (1 - 1e-12)
+
+
+@given(st.integers(20, 60), st.integers(1, 9), seeds)
+def test_the_value_and_its_spread_are_those_of_lines_through_the_ions_own_msd(
+    frames: int, ions: int, seed: int
+) -> None:
+    walk = np.cumsum(np.random.default_rng(seed).normal(size=(frames, ions, 3)), axis=0)
+    found = diffusion_of(trajectory(walk), "Li", TransportSettings(detection=1e-9, jump_length=2.0))
+    msd = naive_msd(walk)
+    window = slice(*(round(t) for t in found.window))
+    window = slice(window.start, window.stop + 1)
+    slopes = np.polyfit(found.lag[window], msd[window], 1)[0] / 6
+    spread = (
+        stats.t.ppf(0.975, max(1, ions - 1)) / 1.96 * slopes.std(ddof=1) / np.sqrt(ions) if ions > 1 else 0.0
+    )
+    if not found.is_upper_bound:
+        assert found.value == pytest.approx(slopes.mean(), rel=1e-9)
+        counted = relative_error(found.diffusive_jumps) * found.value
+        assert found.std == pytest.approx(max(spread, counted), rel=1e-9)
+
+
+@given(st.integers(20, 400), st.integers(1, 30), st.integers(0, 20), seeds)
+def test_a_file_gives_what_its_trajectory_in_memory_gives(
+    tmp_path_factory: pytest.TempPathFactory, frames: int, ions: int, others: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    steps = rng.normal(size=(frames, ions + others, 3))
+    numbers = rng.permutation(np.repeat([3, 17], [ions, others]))
+    cells = rng.normal(0, 9, (frames if seed % 2 else 1, 3, 3))
+    record = Trajectory(np.cumsum(steps, axis=0), np.broadcast_to(cells, (frames, 3, 3)), numbers, 0.1, 300.0)
+    path = tmp_path_factory.mktemp("file") / "t.h5"
+    write_trajectory(path, record)
+    with pytest.MonkeyPatch.context() as patch, open_trajectory(path) as file:
+        memory = diffusion_of(file.read(), "Li")
+        displacements = displacements_of(file.read(), "Li")
+        patch.setattr("frustra.analysis.transport.BLOCK", 64)  # several blocks even of these
+        patch.setattr("frustra.analysis.transport.FEWEST", (7, 3))
+        streamed = diffusion_of(file, "Li")
+        for one, other in zip(displacements, displacements_of(file, "Li"), strict=True):
+            np.testing.assert_array_equal(one, other)
+    for item in fields(memory):
+        one, other = getattr(memory, item.name), getattr(streamed, item.name)
+        if item.type in ("str", str, "bool", bool):
+            assert one == other
+        else:
+            np.testing.assert_allclose(other, one, rtol=1e-12, atol=1e-12 * np.max(memory.msd))
 
 
 def test_the_diffusivity_scales_with_length_and_time() -> None:

@@ -135,7 +135,7 @@ def _density(
     rng: np.random.Generator,
 ) -> Density:
     energies = states["energy"] - zero
-    _, snapshot = np.unique(states["snapshot"], return_inverse=True)
+    snapshot = states.frames
     groups = int(snapshot.max()) + 1
     bins = np.clip(np.floor(energies / settings.bin - edges[0] / settings.bin).astype(int), 0, len(edges) - 2)
     metrics = _Metrics(energies, snapshot.astype(np.int64), bins, groups, len(edges) - 1)
@@ -186,7 +186,7 @@ def site_fractions(
 
     Errors are by bootstrap over snapshots; NaN with a single snapshot.
     """
-    _, snapshot = np.unique(states["snapshot"], return_inverse=True)
+    snapshot = states.frames
     groups = int(snapshot.max()) + 1
     counts = np.stack(
         [np.bincount(snapshot, states["site"] == kind, minlength=groups) for kind in SITE_KINDS],

@@ -155,6 +155,40 @@ def relaxed_energy(
     return replace(record, off_ground=empty, off_ground_std=empty_std)
 
 
+def combined(runs: Sequence[RelaxedEnergy]) -> RelaxedEnergy:
+    """Return the mean of independent runs at one temperature; their own errors are combined.
+
+    The error is the larger of what the runs' errors give and, from three runs on, their spread.
+    """
+    if len(runs) == 1:
+        return runs[0]
+    count = len(runs)
+    means = np.array([r.mean for r in runs])
+    within = float(np.sqrt(sum(r.std**2 for r in runs))) / count
+    between = float(means.std(ddof=1)) / np.sqrt(count) if count > 2 else 0.0
+    first, second = np.array([r.halves for r in runs]).mean(axis=0)
+    empty = np.array([r.off_ground for r in runs]).mean(axis=0)
+    return replace(
+        runs[0],
+        mean=float(means.mean()),
+        std=max(within, between) if np.isfinite(within) else within,
+        lowest=min(r.lowest for r in runs),
+        halves=(float(first), float(second)),
+        halves_std=float(np.sqrt(sum(r.halves_std**2 for r in runs))) / count,
+        blocks=sum(r.blocks for r in runs),
+        strain=float(np.mean([r.strain for r in runs])),
+        off_ground=(float(empty[0]), float(empty[1])),
+        off_ground_std=float(np.sqrt(sum(r.off_ground_std**2 for r in runs))) / count,
+        lower_state=min(r.lower_state for r in runs),
+    )
+
+
+def differs(one: RelaxedEnergy, other: RelaxedEnergy, checks: int) -> bool:
+    """Return whether two runs at one temperature have significantly different mean energies."""
+    error, freedom = np.hypot(one.std, other.std), one.blocks + other.blocks - 2
+    return abs(one.mean - other.mean) > _threshold(error, freedom, 2 * checks, FLOOR)
+
+
 def doubts(energies: Sequence[RelaxedEnergy]) -> list[list[str]]:
     """Return, for each temperature (ascending), the reasons why it is not equilibrated; empty if none.
 

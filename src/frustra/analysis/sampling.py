@@ -5,13 +5,13 @@ from ase import Atoms
 
 from frustra.arrays import Array
 from frustra.errors import AnalysisError
-from frustra.trajectory import Trajectory
+from frustra.trajectory import Frames
 
 
-def evenly_spaced(trajectory: Trajectory, count: int) -> tuple[list[Atoms], Array]:
+def evenly_spaced(trajectory: Frames, count: int) -> tuple[list[Atoms], Array]:
     """Return `count` frames spread evenly over the trajectory, and their times (ps).
 
-    The frames keep their unwrapped positions.
+    The frames keep their unwrapped positions. Of a trajectory in a file, only they are read.
 
     Raises
     ------

@@ -16,6 +16,7 @@ def tabulate(
     specie: str,
     anions: Sequence[str] | None = None,
     material: str = "material",
+    run: int = 0,
 ) -> StateTable:
     """Return one row per snapshot and mobile ion: its energy, its site and how its frame relaxed.
 
@@ -29,6 +30,8 @@ def tabulate(
         Elements whose polyhedra are the sites; by default every anion element of the framework.
     material
         Name for the `material` column.
+    run
+        Number for the `run` column, of the independent run that the snapshots come from.
 
     Raises
     ------
@@ -51,6 +54,7 @@ def tabulate(
                 {
                     "material": np.full(rows, material),
                     "temperature": np.full(rows, snapshots.temperature),
+                    "run": np.full(rows, run),
                     "snapshot": np.full(rows, frame),
                     "time": np.full(rows, snapshots.time[frame]),
                     "ion": mobile,

@@ -1,6 +1,7 @@
 """From finished jobs to results: every number of `results.json` is derived here, from files alone."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,17 @@ from ase.geometry import cell_to_cellpar
 
 from frustra.analysis.arrhenius import Arrhenius, ConductivityPoint, arrhenius_of
 from frustra.analysis.density import Density, densities_of, energy_zero, site_fractions
-from frustra.analysis.equilibrium import RelaxedEnergy, doubts, empty_ground_sites, relaxed_energy
+from frustra.analysis.equilibrium import (
+    RelaxedEnergy,
+    combined,
+    differs,
+    doubts,
+    empty_ground_sites,
+    relaxed_energy,
+)
 from frustra.analysis.tabulate import tabulate
 from frustra.analysis.transport import Diffusion, diffusion_of
-from frustra.campaign.jobs import Context, TemperatureJob
+from frustra.campaign.jobs import CellJob, Context, RunJob
 from frustra.campaign.results import (
     ArrheniusResult,
     Cell,
@@ -27,9 +35,9 @@ from frustra.campaign.results import (
     Transport,
 )
 from frustra.errors import AnalysisError, StudyError
-from frustra.io import read_snapshots, read_trajectory
+from frustra.io import open_trajectory, read_snapshots
 from frustra.sites import SITE_KINDS
-from frustra.snapshots import Snapshots
+from frustra.snapshots import Snapshots, joined
 from frustra.states import StateTable, concatenate
 from frustra.structures import FORMAL_CHARGES, formula
 from frustra.units import CM2_PER_S, MEV, MS_PER_CM
@@ -70,42 +78,57 @@ def charge_of(context: Context) -> float:
 
 
 def analyse(
-    context: Context, jobs: Sequence[TemperatureJob], ground: Atoms, ground_state: GroundState
+    context: Context, name: str, runs: Sequence[Sequence[RunJob]], ground: Atoms, ground_state: GroundState
 ) -> MaterialAnalysis:
-    """Derive everything of one material from its finished jobs (ascending temperature)."""
+    """Derive everything of one material from its finished runs.
+
+    Parameters
+    ----------
+    name
+        What the material is called in the results.
+    runs
+        For each temperature (ascending) its independent runs, all from one kind of start.
+    ground, ground_state
+        The ground state that they started from.
+    """
     specie, charge = context.study.specie, charge_of(context)
     anions = context.anions(ground)
-    trajectories = [read_trajectory(job.md_step.folder / "trajectory.h5") for job in jobs]
-    diffusion = [diffusion_of(t, specie, context.study.transport) for t in trajectories]
-    snapshots = [read_snapshots(job.snapshots_step.folder / "snapshots.h5") for job in jobs]
-    states = concatenate(tabulate(s, specie, anions, context.material) for s in snapshots)
+    diffusion = [_diffusion(replicas) for replicas in runs]
+    parts = [[read_snapshots(run.snapshots_file) for run in replicas] for replicas in runs]
+    snapshots = [joined(p) for p in parts]
+    states = concatenate(_tabulated(p, specie, anions, name) for p in parts)
     densities = densities_of(states, context.study.doas, np.random.default_rng(context.study.seed))
-    energies = [_energy(job, s, ground_state.energy_eV) for job, s in zip(jobs, snapshots, strict=True)]
+    energies = [
+        combined([_energy(r, s, ground_state.energy_eV) for r, s in zip(replicas, p, strict=True)])
+        for replicas, p in zip(runs, parts, strict=True)
+    ]
     reasons = doubts(energies)
     by_temperature = {d.temperature: d for d in densities}
     rows = [
         TemperatureResult(
-            T_K=job.temperature,
+            T_K=d.temperature,
+            runs=len(replicas),
             equilibrated=not why,
             doubts=why,
-            cell=_cell(job),
+            cell=_cell(replicas[0].cell_job),
             diffusivity=_diffusivity(d),
             conductivity=_conductivity(d, charge),
             transport=_transport(d, context),
-            **_fractions(states.select(states["temperature"] == job.temperature)),
+            **_fractions(states.select(states["temperature"] == d.temperature)),
             off_ground_fraction=_number(np.mean(e.off_ground)),
-            states=_states(by_temperature.get(job.temperature)),
-            relaxed_energy=_relaxed(e, job),
+            states=_states(by_temperature.get(d.temperature)),
+            relaxed_energy=_relaxed(e, replicas),
             snapshots=_count(s, specie),
         )
-        for job, d, s, e, why in zip(jobs, diffusion, snapshots, energies, reasons, strict=True)
+        for replicas, d, s, e, why in zip(runs, diffusion, snapshots, energies, reasons, strict=True)
     ]
     line, arrhenius = _arrhenius(rows)
     result = MaterialResult(
         formula=formula(ground),
+        start=runs[0][0].order,
         atoms=len(ground),
         specie=specie,
-        ions=jobs[0].ions,
+        ions=runs[0][0].ions,
         charge=charge,
         anions=list(anions),
         energy_zero_eV=energy_zero(states.select(states["converged"]), context.study.doas),
@@ -113,19 +136,42 @@ def analyse(
         temperatures=rows,
         arrhenius=arrhenius,
     )
-    return MaterialAnalysis(
-        result, diffusion, states, densities, energies, line, _warnings(context.material, result)
-    )
+    return MaterialAnalysis(result, diffusion, states, densities, energies, line, _warnings(name, result))
 
 
-def _energy(job: TemperatureJob, snapshots: Snapshots, ground_energy: float) -> RelaxedEnergy:
-    reference, lower_state = job.reference()
-    strain = (reference - ground_energy) / job.ions
-    empty = empty_ground_sites(snapshots, job.ground, job.context.study.specie)
-    return relaxed_energy(snapshots, reference, job.ions, strain, lower_state, empty)
+def _diffusion(replicas: Sequence[RunJob]) -> Diffusion:
+    study = replicas[0].context.study
+    with ExitStack() as files:
+        trajectories = [files.enter_context(open_trajectory(r.trajectory_file)) for r in replicas]
+        return diffusion_of(trajectories, study.specie, study.transport)
 
 
-def _cell(job: TemperatureJob) -> Cell:
+def _tabulated(parts: Sequence[Snapshots], specie: str, anions: Sequence[str], name: str) -> StateTable:
+    """Return the states of all runs at one temperature."""
+    tables = [tabulate(s, specie, anions, name, run) for run, s in enumerate(parts)]
+    return concatenate(tables)
+
+
+def _energy(run: RunJob, snapshots: Snapshots, ground_energy: float) -> RelaxedEnergy:
+    reference, lower_state = run.reference()
+    strain = (reference - ground_energy) / run.ions
+    empty = empty_ground_sites(snapshots, run.ground, run.context.study.specie)
+    return relaxed_energy(snapshots, reference, run.ions, strain, lower_state, empty)
+
+
+def hysteresis(name: str, ordered: MaterialAnalysis, quenched: MaterialAnalysis) -> list[str]:
+    """Return a warning for each temperature at which runs from order and from disorder disagree."""
+    pairs = list(zip(ordered.energies, quenched.energies, strict=True))
+    return [
+        f"{name}, {one.temperature:g} K: hysteresis: the mean relaxed energy is {MEV * one.mean:.1f} ± "
+        f"{MEV * one.std:.1f} meV per ion from the ordered start and {MEV * other.mean:.1f} ± "
+        f"{MEV * other.std:.1f} from the quenched one; at least one of them is not in equilibrium."
+        for one, other in pairs
+        if differs(one, other, len(pairs))
+    ]
+
+
+def _cell(job: CellJob) -> Cell:
     cell, std = (np.array(v) for v in job.cell())
     parameters = cell_to_cellpar(cell)
     lengths = np.linalg.norm(cell, axis=1)
@@ -188,8 +234,9 @@ def _states(density: Density | None) -> States:
     )
 
 
-def _relaxed(energy: RelaxedEnergy, job: TemperatureJob) -> RelaxedEnergies:
-    file = job.lower_state_file.relative_to(job.context.root) if energy.lower_state < 0 else None
+def _relaxed(energy: RelaxedEnergy, replicas: Sequence[RunJob]) -> RelaxedEnergies:
+    lowest = min(replicas, key=lambda run: run.reference()[1])
+    file = lowest.lower_state_file.relative_to(lowest.context.root) if energy.lower_state < 0 else None
     return RelaxedEnergies(
         mean_eV=_number(energy.mean),
         std_eV=_number(energy.std),

@@ -7,8 +7,9 @@ moves need not wait for a barrier. Walkers beyond the number of starts are first
 so that not all begin in the same order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,10 +19,11 @@ from pydantic import Field
 
 from frustra.arrays import Array
 from frustra.engines.lammps import Progress
-from frustra.engines.md import MDSettings, cool
+from frustra.engines.md import MDSettings, StartSettings, cool
 from frustra.engines.potential import Potential
 from frustra.engines.relax import RelaxSettings, relax_crystal, relax_frames
 from frustra.geometry import minimum_image
+from frustra.io import read_frames, write_frames
 from frustra.settings import Settings
 from frustra.sites import coordination_in, sites_of
 from frustra.structures import indices_of
@@ -108,36 +110,67 @@ class GroundStateSearch:
             Called with the number of force calls done, roughly.
         """
         tell = progress or (lambda _: None)
-        stages = [("start", *relax_crystal(start, self.potential, folder=folder / "start"))]
+        stages = _kept(folder / "start.extxyz", lambda: [self._relaxed(start, "start", folder)])
         steps = self._md_steps(heat)
         if steps:
-            last = self._cooled(stages[0][1], seed, folder / "cool", tell)
-            stages.append(("cooled", *relax_crystal(last, self.potential, folder=folder / "cooled")))
-        rng = np.random.default_rng(seed)
+            hot = stages[0]
+            stages += _kept(folder / "cooled.extxyz", lambda: [self._cooled(hot, seed, folder, tell)])
         rounds = np.unique(np.linspace(0, self.settings.moves, _ROUNDS + 1).astype(int)).tolist()
-        current = stages[-1]
         for first, end in pairwise(rounds):
-            moves = _Moves(self, *current[1:], folder / "moves")
-            moves.run(range(first, end), rng, lambda done: tell(steps + done * TRIAL_FORCE_CALLS))
-            for atoms, name in ((moves.lowest, f"lowest up to move {end}"), (moves.atoms, f"move {end}")):
-                current = (name, *relax_crystal(atoms, self.potential, folder=folder / "moved"))
-                stages.append(current)
-        _, lowest, energy = min(stages, key=lambda stage: stage[2])
-        return Walk(lowest, energy, tuple((name, e) for name, _, e in stages))
+            todo = partial(
+                self._round, stages[-1], range(first, end), seed, folder, partial(_tell, tell, steps)
+            )
+            stages += _kept(folder / f"moves-{end}.extxyz", todo)
+        lowest = min(stages, key=_energy)
+        return Walk(lowest, _energy(lowest), tuple((str(s.info["stage"]), _energy(s)) for s in stages))
 
     def _cooled(self, atoms: Atoms, seed: int, folder: Path, progress: Progress) -> Atoms:
-        s = self.settings
-        ramp, times = (s.hold_temperature, s.cool_temperature), (s.hold, s.cool)
-        return cool(atoms, self.potential, self.md, ramp, times, seed, folder, progress)
+        s, rng = self.settings, np.random.default_rng(seed)
+        heat = StartSettings(hot=s.hold_temperature, hold=s.hold, cool=s.cool)
+        cold = s.cool_temperature
+        last = cool(atoms, self.potential, self.md, heat, cold, rng, folder / "cool", progress)
+        return self._relaxed(last, "cooled", folder)
+
+    def _round(
+        self, atoms: Atoms, numbers: range, seed: int, folder: Path, progress: Progress
+    ) -> list[Atoms]:
+        """Make the trial moves of these numbers; return the lowest ordering met and the last one."""
+        moves = _Moves(self, atoms, folder / "moves")
+        moves.run(numbers, np.random.default_rng([seed, numbers.start]), progress)
+        named = ((moves.lowest, f"lowest up to move {numbers.stop}"), (moves.atoms, f"move {numbers.stop}"))
+        return [self._relaxed(found, name, folder) for found, name in named]
+
+    def _relaxed(self, atoms: Atoms, stage: str, folder: Path) -> Atoms:
+        relaxed, energy = relax_crystal(atoms, self.potential, folder=folder / "relax")
+        relaxed.info = {"stage": stage, "energy_eV": energy}
+        return relaxed
+
+
+def _kept(path: Path, make: Callable[[], list[Atoms]]) -> list[Atoms]:
+    """Return what a file holds; make it first if it is missing.
+
+    What was just made is read back as well, so that a walk that was killed goes on from the same numbers.
+    """
+    if not path.is_file():
+        write_frames(path, make())
+    return read_frames(path)
+
+
+def _energy(atoms: Atoms) -> float:
+    return float(atoms.info["energy_eV"])
+
+
+def _tell(progress: Progress, base: int, moves: int) -> None:
+    progress(base + moves * TRIAL_FORCE_CALLS)
 
 
 class _Moves:
     """Metropolis walk over orderings in one cell: one ion to one empty site, then relaxed."""
 
-    def __init__(self, search: GroundStateSearch, atoms: Atoms, energy: float, folder: Path) -> None:
+    def __init__(self, search: GroundStateSearch, atoms: Atoms, folder: Path) -> None:
         self._search, self._folder = search, folder
-        self.atoms, self._energy = atoms, energy
-        self.lowest, self._lowest_energy = atoms, energy
+        self.atoms, self._energy = atoms, _energy(atoms)
+        self.lowest, self._lowest_energy = self.atoms, self._energy
         self._mobile = indices_of(atoms, search.specie)
         self._sites = open_sites(atoms, search.specie, search.anions)
         self._relax = RelaxSettings().model_copy(update={"fmax": _TRIAL_FMAX})

@@ -1,13 +1,15 @@
-"""What a worker does: one walk of the ground-state search, or one temperature from cell to snapshots.
+"""What a worker does: one walk of the ground-state search, one mean cell, or one MD run with its snapshots.
 
 Each job is a chain of steps; a step that is done is not done again.
 """
 
+import shutil
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from ase import Atoms
@@ -18,22 +20,33 @@ from frustra.campaign.ground_state import GroundStateSearch
 from frustra.campaign.study import Study
 from frustra.campaign.workflow import JobProgress, Step
 from frustra.engines.lammps import Progress
-from frustra.engines.md import mean_cell, run_md
+from frustra.engines.md import mean_cell, write_md
 from frustra.engines.potential import Potential
 from frustra.engines.relax import relax_crystal, relax_frames
+from frustra.engines.zoo import load_potential
+from frustra.errors import PotentialError
 from frustra.io import (
+    open_trajectory,
     read_json,
+    read_snapshots,
     read_structure,
-    read_trajectory,
     write_json,
     write_snapshots,
     write_structure,
-    write_trajectory,
 )
+from frustra.snapshots import Snapshots, joined
 from frustra.structures import anions_of, fingerprint, indices_of, strained
 
 FRAME_FORCE_CALLS = 50
 """Force calls that relaxing one frame usually takes; only the estimate of the time uses it."""
+
+VERSIONS = {"walk": 1, "cell": 1, "md": 1, "snapshots": 1}
+"""Versions of the steps' code: raise one when a change alters the step's outcome, and it is done anew."""
+
+_BATCH = 16  # snapshots relaxed between two checkpoints
+
+Order = Literal["ordered", "quenched"]
+"""What MD starts from: the ground state, or ions disordered by heat."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +58,8 @@ class Context:
     """The run's folder."""
     material: str
     potential: Potential
+    base: Path
+    """Folder of the study file."""
 
     @property
     def steps(self) -> Path:
@@ -57,13 +72,55 @@ class Context:
         return self.root / "steps" / ".progress"
 
     def seed(self, *words: object) -> int:
-        """Return a seed for LAMMPS that follows from the study's seed and the given words."""
+        """Return a seed that follows from the study's seed and the given words."""
         key = zlib.crc32(" ".join(str(w) for w in (self.material, *words)).encode())
         return int(np.random.default_rng([self.study.seed, key]).integers(1, 900_000_000))
 
     def anions(self, atoms: Atoms) -> tuple[str, ...]:
         """Return the elements whose polyhedra are the sites."""
         return anions_of(atoms, self.study.specie, self.study.anions)
+
+    def check_potential(self) -> None:
+        """Refuse to go on with a potential whose files have changed since the run began."""
+        now = load_potential(self.potential.name, self.base).fingerprint
+        if now != self.potential.fingerprint:
+            raise PotentialError(
+                f"{self.potential.name} has changed since this run began",
+                remedy="run again: what used the old one is kept, and everything is done with the new one",
+            )
+
+
+class Job(Protocol):
+    """What the terminal and the pool need of a job."""
+
+    @property
+    def context(self) -> Context:
+        """Its material."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What the terminal calls it."""
+        ...
+
+    @property
+    def force_calls(self) -> int:
+        """Estimated work."""
+        ...
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """Its steps, in order."""
+        ...
+
+    def run(self) -> None:
+        """Do what is missing."""
+        ...
+
+
+def is_done(job: Job) -> bool:
+    """Return whether nothing is left to do."""
+    return all(step.is_done for step in job.steps)
 
 
 @dataclass(frozen=True)
@@ -101,19 +158,20 @@ class WalkJob:
             "anions": self.context.anions(self.start),
             "potential": self.context.potential.fingerprint,
             "prepare": study.prepare.model_dump(exclude={"walkers"}),
-            "md": study.md.model_dump(include={"timestep", "thermostat"}),
+            "md": study.md.model_dump(include={"timestep", "thermostat", "thermostat_time", "checkpoint"}),
             "heat": self.heat,
             "seed": self.context.seed("walk", self.walker),
         }
-        return Step(self.context.steps, f"walk-{self.walker + 1}", inputs)
+        return Step(self.context.steps, f"walk-{self.walker + 1}", inputs, VERSIONS["walk"])
 
     @property
-    def is_done(self) -> bool:
-        """Whether nothing is left to do."""
-        return self.step.is_done
+    def steps(self) -> Sequence[Step]:
+        """Its step."""
+        return (self.step,)
 
     def run(self) -> None:
         """Search from the start."""
+        self.context.check_potential()
         progress = JobProgress(self.context.progress, self.name)
         self.step.perform(lambda folder: self._walk(folder, progress.stage("searching the ground state", 0)))
         progress.end()
@@ -131,56 +189,132 @@ class WalkJob:
 
 
 @dataclass(frozen=True)
-class TemperatureJob:
-    """One temperature: mean cell, production, relaxed snapshots."""
+class CellJob:
+    """The mean cell at one temperature, from the ground state."""
 
     context: Context
     ground: Atoms
-    ground_energy: float
-    """eV."""
     temperature: float
     """K."""
 
     @property
     def name(self) -> str:
         """What the terminal calls the job."""
-        return f"{self.context.material} {self.temperature:g} K"
+        return f"{self.context.material} {self.temperature:g} K cell"
 
     @property
-    def _stage_calls(self) -> tuple[int, int, int]:
+    def force_calls(self) -> int:
+        """Estimated work."""
         md = self.context.study.md
-        npt = md.steps(md.npt_time) if md.cell == "npt" else 0
-        production = md.steps(md.equilibration) + md.steps(md.production)
-        return npt, production, (self.context.study.sampling.snapshots + 1) * FRAME_FORCE_CALLS
+        return md.steps(md.npt_time) if md.cell == "npt" else 0
+
+    @cached_property
+    def step(self) -> Step:
+        """The one step of the job."""
+        wanted = {"timestep", "thermostat_time", "barostat_time", "npt_time", "cell", "checkpoint"}
+        inputs = {
+            "ground": fingerprint(self.ground),
+            "potential": self.context.potential.fingerprint,
+            "temperature": self.temperature,
+            "md": self.context.study.md.model_dump(include=wanted),
+            "seed": self.context.seed("cell", self.temperature),
+        }
+        return Step(self.context.steps / f"{self.temperature:g}K", "cell", inputs, VERSIONS["cell"])
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """Its step."""
+        return (self.step,)
+
+    def run(self) -> None:
+        """Average the cell."""
+        self.context.check_potential()
+        progress = JobProgress(self.context.progress, self.name)
+        self.step.perform(lambda folder: self._cell(folder, progress.stage("mean cell (NPT)", 0)))
+        progress.end()
+
+    def _cell(self, folder: Path, tell: Progress) -> None:
+        md = self.context.study.md
+        cell, std = self.ground.cell.array, np.zeros((3, 3))
+        if md.cell == "npt":
+            rng = np.random.default_rng(self.step.inputs["seed"])
+            potential = self.context.potential
+            mean = mean_cell(self.ground, potential, md, self.temperature, rng, folder / "npt", tell)
+            cell, std = mean.cell, mean.std
+        write_json(folder / "cell.json", {"cell_A": cell.tolist(), "std_A": std.tolist()})
+
+    def cell(self) -> tuple[list[list[float]], list[list[float]]]:
+        """Return the cell vectors used at this temperature and their standard errors, Å."""
+        told = read_json(self.step.folder / "cell.json")
+        return told["cell_A"], told["std_A"]
+
+
+@dataclass(frozen=True)
+class RunJob:
+    """One MD run in the mean cell of its temperature, and the relaxed snapshots of it."""
+
+    cell_job: CellJob
+    ground_energy: float
+    """eV."""
+    order: Order
+    replica: int
+    """0, 1, … of the independent runs at this temperature."""
+
+    @property
+    def context(self) -> Context:
+        """Its material."""
+        return self.cell_job.context
+
+    @property
+    def ground(self) -> Atoms:
+        """The ground state."""
+        return self.cell_job.ground
+
+    @property
+    def temperature(self) -> float:
+        """K."""
+        return self.cell_job.temperature
+
+    @property
+    def name(self) -> str:
+        """What the terminal calls the job."""
+        words = [self.context.material, f"{self.temperature:g} K"]
+        if self.order != "ordered":
+            words.append(self.order)
+        if self.context.study.md.replicas > 1:
+            words.append(f"run {self.replica + 1}")
+        return " ".join(words)
+
+    @property
+    def _stage_calls(self) -> tuple[int, int]:
+        md, start = self.context.study.md, self.context.study.start
+        heat = md.steps(start.hold) + md.steps(start.cool) if self.order == "quenched" else 0
+        production = heat + md.steps(md.equilibration) + md.steps(md.production)
+        return production, (self.context.study.sampling.snapshots + 1) * FRAME_FORCE_CALLS
 
     @property
     def force_calls(self) -> int:
         """Estimated work."""
         return sum(self._stage_calls)
 
-    def _step(self, name: str, *previous: str, **inputs: Any) -> Step:
-        shared = {
-            "ground": fingerprint(self.ground),
-            "potential": self.context.potential.fingerprint,
-            "temperature": self.temperature,
-            "previous": previous,
-        }
-        return Step(self.context.steps / f"{self.temperature:g}K", name, {**shared, **inputs})
-
-    @cached_property
-    def cell_step(self) -> Step:
-        """The mean cell."""
-        wanted = {"timestep", "thermostat", "barostat", "npt_time", "cell"}
-        settings = self.context.study.md.model_dump(include=wanted)
-        return self._step("cell", md=settings, seed=self.context.seed("cell", self.temperature))
+    def _step(self, name: str, previous: str, **inputs: Any) -> Step:
+        shared = {"order": self.order, "replica": self.replica, "previous": previous}
+        folder = self.cell_job.step.root
+        label = f"{name}-{self.order}-{self.replica + 1}"
+        return Step(folder, label, {**shared, **inputs}, VERSIONS[name])
 
     @cached_property
     def md_step(self) -> Step:
         """The production run."""
-        wanted = {"timestep", "thermostat", "equilibration", "production", "interval"}
-        settings = self.context.study.md.model_dump(include=wanted)
-        seed = self.context.seed("md", self.temperature)
-        return self._step("md", self.cell_step.key, md=settings, seed=seed)
+        study = self.context.study
+        wanted = {
+            "timestep", "thermostat", "thermostat_time", "equilibration", "production", "interval",
+            "checkpoint",
+        }  # fmt: skip
+        start = study.start.model_dump(exclude={"order"}) if self.order == "quenched" else None
+        seed = self.context.seed("md", self.temperature, self.order, self.replica)
+        md = study.md.model_dump(include=wanted)
+        return self._step("md", self.cell_job.step.key, md=md, start=start, seed=seed)
 
     @cached_property
     def snapshots_step(self) -> Step:
@@ -189,58 +323,56 @@ class TemperatureJob:
         return self._step(
             "snapshots",
             self.md_step.key,
-            relax=study.relax.model_dump(),
             sampling=study.sampling.model_dump(),
+            relax=study.relax.model_dump(),
+            ground_energy=round(self.ground_energy, 6),
         )
 
     @property
-    def is_done(self) -> bool:
-        """Whether nothing is left to do."""
-        return self.snapshots_step.is_done
+    def steps(self) -> Sequence[Step]:
+        """Its steps."""
+        return (self.md_step, self.snapshots_step)
 
     def run(self) -> None:
         """Do the steps that are missing."""
+        self.context.check_potential()
         progress = JobProgress(self.context.progress, self.name)
-        npt, production, _ = self._stage_calls
-        self.cell_step.perform(lambda folder: self._cell(folder, progress.stage("mean cell (NPT)", 0)))
-        self.md_step.perform(lambda folder: self._md(folder, progress.stage("production (NVT)", npt)))
+        label = "production (NVT)" if self.order == "ordered" else "quench and production (NVT)"
+        self.md_step.perform(lambda folder: self._md(folder, progress.stage(label, 0)))
 
         def relaxing(frame: int) -> None:
             tell(frame * FRAME_FORCE_CALLS)
 
-        tell = progress.stage("relaxing snapshots", npt + production)
+        tell = progress.stage("relaxing snapshots", self._stage_calls[0])
         self.snapshots_step.perform(lambda folder: self._snapshots(folder, relaxing))
         progress.end()
 
-    def _cell(self, folder: Path, tell: Progress) -> None:
-        md = self.context.study.md
-        cell, std = self.ground.cell.array, np.zeros((3, 3))
-        if md.cell == "npt":
-            seed = self.cell_step.inputs["seed"]
-            mean = mean_cell(self.ground, self.context.potential, md, self.temperature, seed, folder, tell)
-            cell, std = mean.cell, mean.std
-        write_json(folder / "cell.json", {"cell_A": cell.tolist(), "std_A": std.tolist()})
-
-    def cell(self) -> tuple[list[list[float]], list[list[float]]]:
-        """Return the cell vectors used at this temperature and their standard errors, Å."""
-        told = read_json(self.cell_step.folder / "cell.json")
-        return told["cell_A"], told["std_A"]
-
     def _md(self, folder: Path, tell: Progress) -> None:
-        start = strained(self.ground, self.cell()[0])
-        md, seed = self.context.study.md, self.md_step.inputs["seed"]
-        trajectory = run_md(start, self.context.potential, md, self.temperature, seed, folder, tell)
-        write_trajectory(folder / "trajectory.h5", trajectory)
+        study, rng = self.context.study, np.random.default_rng(self.md_step.inputs["seed"])
+        start = strained(self.ground, self.cell_job.cell()[0])
+        quench = study.start if self.order == "quenched" else None
+        write_md(start, self.context.potential, study.md, self.temperature, rng, folder, quench, tell)
+
+    @property
+    def trajectory_file(self) -> Path:
+        """Where the trajectory is."""
+        return self.md_step.folder / "trajectory.h5"
+
+    @property
+    def snapshots_file(self) -> Path:
+        """Where the relaxed snapshots are."""
+        return self.snapshots_step.folder / "snapshots.h5"
 
     def _snapshots(self, folder: Path, tell: Progress) -> None:
         """Relax the ground state and the sampled frames in the same cell; follow up what lies below it."""
         study, potential = self.context.study, self.context.potential
-        trajectory = read_trajectory(self.md_step.folder / "trajectory.h5")
-        frames, times = evenly_spaced(trajectory, study.sampling.snapshots)
-        reference = strained(self.ground, trajectory.cells[0])
-        both = relax_frames([reference, *frames], potential, study.relax, folder / "relax", tell)
+        with open_trajectory(self.trajectory_file) as trajectory:
+            frames, times = evenly_spaced(trajectory, study.sampling.snapshots)
+        reference = strained(self.ground, frames[0].cell.array)
+        both = self._relaxed([reference, *frames], folder / "batches", tell)
         snapshots = both.select(slice(1, None)).with_origin(times, self.temperature)
-        write_snapshots(folder / "snapshots.h5", snapshots)
+        write_snapshots(folder / self.snapshots_file.name, snapshots)
+        shutil.rmtree(folder / "batches")
         lowest = int(snapshots.energies.argmin())
         lower_state = 0.0
         if snapshots.energies[lowest] < both.energies[0]:
@@ -253,6 +385,19 @@ class TemperatureJob:
             folder / "reference.json",
             {"energy_eV": float(both.energies[0]), "lower_state_eV": lower_state},
         )
+
+    def _relaxed(self, frames: list[Atoms], folder: Path, tell: Progress) -> Snapshots:
+        """Relax in batches that survive a kill."""
+        potential, settings = self.context.potential, self.context.study.relax
+        batches = []
+        for first in range(0, len(frames), _BATCH):
+            path = folder / f"frames-{first:06d}.h5"
+            if not path.is_file():
+                part = frames[first : first + _BATCH]
+                relaxed = relax_frames(part, potential, settings, folder / "lammps", _shifted(tell, first))
+                write_snapshots(path, relaxed)
+            batches.append(read_snapshots(path))
+        return joined(batches)
 
     @property
     def lower_state_file(self) -> Path:
@@ -268,3 +413,7 @@ class TemperatureJob:
     def ions(self) -> int:
         """Number of mobile ions."""
         return len(indices_of(self.ground, self.context.study.specie))
+
+
+def _shifted(tell: Progress, base: int) -> Progress:
+    return lambda count: tell(base + count)

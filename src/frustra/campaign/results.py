@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class _Record(BaseModel):
@@ -86,6 +86,7 @@ class TemperatureResult(_Record):
     """Everything at one temperature."""
 
     T_K: float = Field(description="temperature")
+    runs: int = Field(description="independent MD runs")
     equilibrated: bool = Field(description="whether no check speaks against it")
     doubts: list[str] = Field(description="why it is not equilibrated")
     cell: Cell = Field(description="cell used at this temperature")
@@ -132,6 +133,7 @@ class MaterialResult(_Record):
     """One material."""
 
     formula: str = Field(description="reduced formula")
+    start: str = Field(description="'ordered' (from the ground state) or 'quenched' (from disorder)")
     atoms: int = Field(description="atoms in the supercell")
     specie: str = Field(description="mobile element")
     ions: int = Field(description="mobile ions in the supercell")
@@ -155,4 +157,5 @@ class Results(_Record):
     )
     versions: dict[str, str] = Field(description="versions of the packages used")
     warnings: list[str] = Field(description="everything to know before quoting a number")
+    failures: dict[str, str] = Field({}, description="materials that failed: job and reason")
     materials: dict[str, MaterialResult]

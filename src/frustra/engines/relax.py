@@ -10,15 +10,22 @@ from ase import Atoms
 from pydantic import Field
 
 from frustra.arrays import Array
-from frustra.engines.lammps import Progress, preamble, read_dump, run_lammps, write_data, write_dump
+from frustra.engines.lammps import (
+    Progress,
+    cell_coupling,
+    preamble,
+    read_dump,
+    run_lammps,
+    write_data,
+    write_dump,
+)
 from frustra.engines.pairstyle import LammpsPotential
+from frustra.engines.potential import Potential
+from frustra.engines.relax_ase import relax_cell, relax_positions
 from frustra.errors import EngineError
 from frustra.geometry import minimum_image
 from frustra.settings import Settings
 from frustra.snapshots import Snapshots
-
-RIGID = 1e-4
-"""Cell lengths (relative) and angles (rad) closer than this count as equal by symmetry."""
 
 
 class RelaxSettings(Settings):
@@ -35,25 +42,6 @@ class RelaxSettings(Settings):
     )
 
 
-def cell_coupling(cell: Array) -> str:
-    """Return how a barostat may change the cell without breaking its lattice type.
-
-    `iso` for three equal edges and angles, `aniso 0 … couple xy` for two equal edges at right angles to
-    the third, `aniso` for right angles, `tri` for anything else. The numbers are left to the caller:
-    the result has `{p}` where the pressure goes.
-    """
-    lengths = np.linalg.norm(cell, axis=1)
-    unit = cell / lengths[:, None]
-    cosines = np.array([unit[1] @ unit[2], unit[0] @ unit[2], unit[0] @ unit[1]])
-    ab = abs(lengths[0] / lengths[1] - 1) < RIGID
-    bc = abs(lengths[1] / lengths[2] - 1) < RIGID
-    if ab and bc and np.ptp(cosines) < RIGID:
-        return "iso {p}"
-    if ab and np.abs(cosines[:2]).max() < RIGID:
-        return "aniso {p} couple xy"
-    return "aniso {p}" if np.abs(cosines).max() < RIGID else "tri {p}"
-
-
 def _minimise(settings: RelaxSettings) -> list[str]:
     """Return the commands of one relaxation: conjugate gradients, then FIRE for what they leave."""
     run = f"minimize 0.0 {settings.fmax:g} {settings.max_steps} {10 * settings.max_steps}"
@@ -63,7 +51,7 @@ def _minimise(settings: RelaxSettings) -> list[str]:
 
 def relax_frames(
     frames: Sequence[Atoms],
-    potential: LammpsPotential,
+    potential: Potential,
     settings: RelaxSettings | None = None,
     folder: Path | None = None,
     progress: Progress | None = None,
@@ -78,7 +66,7 @@ def relax_frames(
     potential, settings
         What to relax with and how far.
     folder
-        Where LAMMPS' files go; a temporary folder if not given.
+        Where LAMMPS' files go, if LAMMPS evaluates the potential; a temporary folder if not given.
     progress
         Called with the number of the frame that was begun.
 
@@ -91,15 +79,19 @@ def relax_frames(
     ------
     EngineError
         LAMMPS is missing or failed.
-    DataError
-        The per-atom energies do not sum to the total.
+    PotentialError, DataError
+        There are no per-atom energies, or they do not sum to the total.
     """
     settings = settings or RelaxSettings()
+    if not frames:
+        raise EngineError("no frames to relax", "at least one")
+    if not isinstance(potential, LammpsPotential):
+        return relax_positions(
+            frames, potential, settings.fmax, settings.max_steps, settings.max_move, progress
+        )
     if folder is None:
         with TemporaryDirectory(prefix="frustra-") as temporary:
             return relax_frames(frames, potential, settings, Path(temporary), progress)
-    if not frames:
-        raise EngineError("no frames to relax", "at least one")
     folder.mkdir(parents=True, exist_ok=True)
     write_data(folder / "structure.data", frames[0], potential.species, potential.charges)
     start = np.stack([f.positions for f in frames])
@@ -161,7 +153,7 @@ def _collect(output: str, folder: Path, atoms: Atoms, start: Array, fmax: float)
 
 def relax_crystal(
     atoms: Atoms,
-    potential: LammpsPotential,
+    potential: Potential,
     settings: RelaxSettings | None = None,
     folder: Path | None = None,
 ) -> tuple[Atoms, float]:
@@ -176,12 +168,16 @@ def relax_crystal(
         LAMMPS is missing or failed.
     """
     settings = settings or RelaxSettings()
+    if not isinstance(potential, LammpsPotential):
+        relaxed = relax_cell(atoms, potential, settings.fmax, settings.max_steps, settings.max_move)
+        energy = potential.evaluate([relaxed]).energies[0]
+        return relaxed, float(energy)
     if folder is None:
         with TemporaryDirectory(prefix="frustra-") as temporary:
             return relax_crystal(atoms, potential, settings, Path(temporary))
     folder.mkdir(parents=True, exist_ok=True)
     write_data(folder / "structure.data", atoms, potential.species, potential.charges)
-    box = f"fix box all box/relax {cell_coupling(atoms.cell.array).format(p=0.0)} vmax 0.005"
+    box = f"fix box all box/relax {cell_coupling(atoms.cell.array, '0.0')} vmax 0.005"
     rounds = [line for _ in range(3) for line in (box, *_minimise(settings)[:3], "unfix box")]
     finish = [
         'print "CELL $(lx:%.12g) $(ly:%.12g) $(lz:%.12g) $(xy:%.12g) $(xz:%.12g) $(yz:%.12g)"',

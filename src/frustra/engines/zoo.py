@@ -1,17 +1,23 @@
 """From the name of a model to a potential: one short loader for each family of models."""
 
+import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from importlib import import_module
+from functools import cache, partial
+from importlib import import_module, metadata
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from ase.calculators.calculator import BaseCalculator
 
-from frustra.engines.calculator import CalculatorPotential
-from frustra.engines.pairstyle import embedded_potentials, load_commands, load_pod
+from frustra.engines import adapters
+from frustra.engines.adapters import Known
+from frustra.engines.calculator import CalculatorPotential, told
+from frustra.engines.pairstyle import LammpsPotential, embedded_potentials, load_commands, load_pod
 from frustra.engines.potential import Potential, file_fingerprint
 from frustra.errors import PotentialError
 
@@ -60,9 +66,9 @@ def imported(module: str, extra: str) -> ModuleType:
     """Import the package of an extra; say how to install it where it is missing."""
     try:
         return import_module(module)
-    except ImportError as error:
+    except (ImportError, OSError) as error:  # OSError: a library of the package does not load
         raise PotentialError(
-            f"the package {module} cannot be imported ({error})",
+            f"the package {module} cannot be imported ({told(error)})",
             remedy=f'install it: pip install "frustra[{extra}]"',
         ) from None
 
@@ -73,6 +79,132 @@ def model_file(argument: str, base: Path) -> Path:
     if not path.is_file():
         raise PotentialError(f"no model file {path}", remedy="correct `model`")
     return path
+
+
+def _from_calculator(
+    model: str, make: Callable[[], BaseCalculator], known: Callable[[Any], Known], fingerprint: str
+) -> CalculatorPotential:
+    """Make the calculator at once, which finds a damaged file early, and ask it for what it knows."""
+    make_once = partial(adapters.made_once, f"{model} {fingerprint}", make)
+    potential = CalculatorPotential(model, make_once, fingerprint)
+    told_by_model = known(potential.calculator)
+    potential.species, potential.cutoff = told_by_model.species, told_by_model.cutoff
+    potential.provides = told_by_model.provides
+    return potential
+
+
+_PROBE = """
+import json, sys
+from deepmd.infer import DeepPot
+model = DeepPot(sys.argv[1])
+print(json.dumps([list(model.get_type_map()), float(model.get_rcut())]))
+"""
+"""Asks a Deep Potential for its elements and cutoff; run apart, so that TensorFlow stays out of here."""
+
+
+def _load_deepmd(model: str, argument: str, base: Path) -> Potential:
+    """Load a frozen Deep Potential, which LAMMPS evaluates through deepmd-kit's plugin."""
+    imported("deepmd", "deepmd")
+    path = model_file(argument, base)
+    digest = file_fingerprint([path])
+    species, cutoff = _probed(path, digest)
+    commands = (f'pair_style deepmd "{path}"', f"pair_coeff * * {' '.join(species)}")
+    return LammpsPotential(model, species, cutoff, commands, digest)
+
+
+@cache
+def _probed(path: Path, _digest: str) -> tuple[tuple[str, ...], float]:
+    """Return elements and cutoff of a Deep Potential; TensorFlow takes seconds, so each file is read once."""
+    asked = subprocess.run(  # noqa: S603 - our own Python and our own words; the path is an argument
+        [sys.executable, "-c", _PROBE, str(path)],
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        check=False,
+        text=True,
+        errors="replace",
+    )
+    lines = (asked.stdout if asked.returncode == 0 else asked.stderr).strip().splitlines()
+    if asked.returncode != 0 or not lines:
+        errors = [line.strip() for line in lines if "Error" in line] or ["it says nothing"]
+        raise PotentialError(
+            f"{path} cannot be read by deepmd-kit ({errors[-1]})",
+            "a frozen energy model",
+            "make it with dp freeze",
+        )
+    names, cutoff = json.loads(lines[-1])
+    return adapters.elements(names, path.name), float(cutoff)
+
+
+def _load_mtp(model: str, argument: str, base: Path) -> Potential:
+    """Load a moment tensor potential (`FILE` or `FILE:Li,Y,Cl`): MLIP's files seldom name their elements."""
+    imported("motep", "mtp")
+    name, _, names = argument.partition(":")
+    path, species = model_file(name, base), tuple(names.replace(",", " ").split())
+    make = partial(adapters.make_mtp, path, species)
+    return _from_calculator(model, make, adapters.known_mtp, file_fingerprint([path], *species))
+
+
+def _load_nep(model: str, argument: str, base: Path) -> Potential:
+    """Load a neuroevolution potential, which calorine evaluates on the CPU."""
+    imported("calorine.calculators", "nep")
+    path = model_file(argument, base)
+    make = partial(adapters.make_nep, path)
+    return _from_calculator(model, make, adapters.known_nep, file_fingerprint([path]))
+
+
+def _load_sevennet(model: str, argument: str, base: Path) -> Potential:
+    """Load SevenNet by name or file; a fidelity follows a colon (`7net-mf-0:PBE`)."""
+    imported("sevenn.calculator", "sevennet")
+    name, _, modal = argument.partition(":")
+    path = (base / name).resolve()
+    if path.is_file():
+        digest = file_fingerprint([path], modal)
+    else:
+        digest = file_fingerprint([], "sevenn", metadata.version("sevenn"), name, modal)
+    make = partial(adapters.make_sevennet, str(path) if path.is_file() else name, modal or None)
+    return _from_calculator(model, make, adapters.known_sevennet, digest)
+
+
+def _load_chgnet(model: str, argument: str, base: Path) -> Potential:
+    """Load CHGNet by name or file."""
+    imported("chgnet.model.dynamics", "chgnet")
+    path = (base / argument).resolve()
+    if path.is_file():
+        digest = file_fingerprint([path])
+    else:
+        digest = file_fingerprint([], "chgnet", metadata.version("chgnet"), argument)
+    make = partial(adapters.make_chgnet, path if path.is_file() else argument)
+    return _from_calculator(model, make, adapters.known_chgnet, digest)
+
+
+def _load_mace(model: str, argument: str, base: Path) -> Potential:
+    """Load a MACE model from its file."""
+    imported("mace.calculators", "mace")
+    path = model_file(argument, base)
+    make = partial(adapters.make_mace, path)
+    return _from_calculator(model, make, adapters.known_mace, file_fingerprint([path]))
+
+
+def _load_nequip(model: str, argument: str, base: Path) -> Potential:
+    """Load a compiled NequIP or Allegro model."""
+    imported("nequip.integrations.ase", "nequip")
+    path = model_file(argument, base)
+    if not path.name.endswith((".nequip.pt2", ".nequip.pth")):
+        raise PotentialError(
+            f"the file {path}",
+            "a compiled model, *.nequip.pt2 or *.nequip.pth",
+            "compile it: nequip-compile --mode aotinductor --target ase --device cpu FILE OUT.nequip.pt2",
+        )
+    make = partial(adapters.make_nequip, path)
+    return _from_calculator(model, make, adapters.known_nequip, file_fingerprint([path]))
+
+
+def _load_metatomic(model: str, argument: str, base: Path) -> Potential:
+    """Load an exported metatomic model, such as PET."""
+    imported("metatomic_ase", "metatomic")
+    path = model_file(argument, base)
+    make = partial(adapters.make_metatomic, path)
+    return _from_calculator(model, make, adapters.known_metatomic, file_fingerprint([path]))
 
 
 def _load_ase(model: str, argument: str, base: Path) -> Potential:
@@ -112,6 +244,16 @@ def _module(name: str, base: Path) -> ModuleType:
 FAMILIES: dict[str, Family] = {
     "pod": Family(f"a shipped potential ({', '.join(embedded_potentials())}) or a folder", "", load_pod),
     "lammps": Family("a file of LAMMPS commands that define a pair style", "", load_commands),
+    "deepmd": Family("a frozen Deep Potential (FILE.pb), evaluated by LAMMPS", "deepmd", _load_deepmd),
+    "mtp": Family("a moment tensor potential of MLIP, with its elements: FILE:Li,Y,Cl", "mtp", _load_mtp),
+    "nep": Family("a neuroevolution potential (nep.txt)", "nep", _load_nep),
+    "sevennet": Family(
+        "7net-0, another model of SevenNet or a file, as NAME:FIDELITY", "sevennet", _load_sevennet
+    ),
+    "chgnet": Family("0.3.0, another model of CHGNet or a file", "chgnet", _load_chgnet),
+    "mace": Family("a MACE model file", "mace", _load_mace),
+    "nequip": Family("a compiled NequIP or Allegro model (*.nequip.pt2)", "nequip", _load_nequip),
+    "metatomic": Family("an exported metatomic model", "metatomic", _load_metatomic),
     "ase": Family("package.module:factory, any function that returns an ASE calculator", "", _load_ase),
 }
 """Every family by its name."""

@@ -1,0 +1,175 @@
+"""MD by ASE, with any calculator."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms, units
+from ase.md.bussi import Bussi
+from ase.md.md import MolecularDynamics
+from ase.md.nose_hoover_chain import MTKNPT, IsotropicMTKNPT, NoseHooverChainNVT
+from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
+
+from frustra.engines.calculator import calculator_of
+from frustra.engines.chain import Frames, Leg
+from frustra.engines.lammps import Progress
+from frustra.engines.potential import Potential
+from frustra.errors import EngineError
+from frustra.geometry import lattice_type
+from frustra.io import replacing
+from frustra.structures import fingerprint
+
+_INNER = {"": ("_p_eps", "_p_g"), "_thermostat": ("_eta", "_p_eta"), "_barostat": ("_xi", "_p_xi")}
+"""What a thermostat or a barostat of ASE remembers between steps, beside positions and momenta."""
+
+_RAMP = 10  # steps at one temperature while it changes
+_TELL = 20  # steps between reports
+
+
+class AseEngine:
+    """ASE's integrators: Bussi's thermostat or a Nosé–Hoover chain; Martyna–Tobias–Klein for NPT.
+
+    Parameters
+    ----------
+    atoms
+        The start.
+    potential
+        Any potential.
+    timestep, thermostat_time, barostat_time
+        ps.
+    thermostat
+        `bussi` or `nose-hoover`.
+    """
+
+    def __init__(
+        self,
+        atoms: Atoms,
+        potential: Potential,
+        timestep: float,
+        thermostat: str,
+        thermostat_time: float,
+        barostat_time: float,
+    ) -> None:
+        self._atoms, self._potential = atoms, potential
+        self._timestep = timestep * 1000 * units.fs
+        self._thermostat = thermostat
+        self._thermostat_time = thermostat_time * 1000 * units.fs
+        self._barostat_time = barostat_time * 1000 * units.fs
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Hashes of start and potential, and the settings."""
+        settings = (self._timestep, self._thermostat, self._thermostat_time, self._barostat_time)
+        return {
+            "engine": "ASE",
+            "start": fingerprint(self._atoms),
+            "potential": self._potential.fingerprint,
+            "settings": " ".join(f"{s:.8g}" if isinstance(s, float) else s for s in settings),
+        }
+
+    def advance(
+        self, leg: Leg, seed: int, before: Path | None, after: Path, progress: Progress | None
+    ) -> Frames:
+        """Run one piece; see `Engine`."""
+        rng = np.random.default_rng(seed)
+        atoms = Atoms(self._atoms.numbers, self._atoms.positions, cell=self._atoms.cell, pbc=True)
+        inner: dict[str, Any] = {}
+        if before is None:
+            MaxwellBoltzmannDistribution(atoms, temperature_K=2 * leg.begin, rng=rng)
+            Stationary(atoms)
+        else:
+            inner = _restore(atoms, before)
+        calculator = calculator_of(self._potential)
+        reset = getattr(calculator, "reset", None)
+        if reset is not None:
+            reset()  # what it remembers of other pieces must not show
+        atoms.calc = calculator
+        dynamics = self._dynamics(atoms, leg, rng)
+        _set_inner(dynamics, inner)
+        frames = _run(dynamics, atoms, leg, progress)
+        _save(after, atoms, dynamics)
+        return frames
+
+    def _dynamics(self, atoms: Atoms, leg: Leg, rng: np.random.Generator) -> MolecularDynamics:
+        target = _target(leg.begin, len(atoms))
+        if leg.ensemble == "npt":
+            kind = IsotropicMTKNPT if lattice_type(atoms.cell.array) == "isotropic" else MTKNPT
+            return kind(
+                atoms, self._timestep, target, 0.0, tdamp=self._thermostat_time, pdamp=self._barostat_time
+            )
+        if self._thermostat == "nose-hoover":
+            return NoseHooverChainNVT(atoms, self._timestep, target, tdamp=self._thermostat_time)
+        return Bussi(atoms, self._timestep, target, self._thermostat_time, rng=rng)
+
+
+def _target(temperature: float, atoms: int) -> float:
+    """Return what to ask of ASE, which counts 3N degrees of freedom, for a system without net momentum."""
+    return temperature * (atoms - 1) / atoms
+
+
+def _run(dynamics: MolecularDynamics, atoms: Atoms, leg: Leg, progress: Progress | None) -> Frames:
+    count = leg.steps // leg.every if leg.every else 0
+    positions = np.empty((count, len(atoms), 3))
+    cells = np.empty((count, 3, 3))
+    ramp = leg.begin != leg.end
+    for step in range(1, leg.steps + 1):
+        if ramp and step % _RAMP == 1:
+            part = (step - 1) / leg.steps
+            _set_temperature(dynamics, leg.begin + part * (leg.end - leg.begin), len(atoms))
+        dynamics.step()  # type: ignore[attr-defined]
+        if leg.every and step % leg.every == 0:
+            positions[step // leg.every - 1] = atoms.positions
+            cells[step // leg.every - 1] = atoms.cell.array
+        if progress is not None and step % _TELL == 0:
+            progress(step)
+    if not np.isfinite(atoms.positions).all():
+        raise EngineError(
+            f"MD with {type(dynamics).__name__} that ran away: positions are not finite",
+            remedy="lower md.timestep, or check the potential (frustra check-potential)",
+        )
+    return Frames(positions, cells)
+
+
+def _set_temperature(dynamics: MolecularDynamics, temperature: float, atoms: int) -> None:
+    if not isinstance(dynamics, Bussi):
+        raise EngineError("a changing temperature under a Nosé–Hoover chain", 'thermostat = "bussi"')
+    dynamics.temp = units.kB * _target(temperature, atoms)
+    dynamics.target_kinetic_energy = 0.5 * dynamics.temp * dynamics.ndof
+
+
+def _parts(dynamics: MolecularDynamics) -> dict[str, Any]:
+    """Return the objects that remember something, by the name of the attribute that holds them."""
+    return {
+        name: dynamics if not name else getattr(dynamics, name)
+        for name in _INNER
+        if not name or hasattr(dynamics, name)
+    }
+
+
+def _save(path: Path, atoms: Atoms, dynamics: MolecularDynamics) -> None:
+    held = {"positions": atoms.positions, "momenta": atoms.get_momenta(), "cell": atoms.cell.array}
+    for part, owner in _parts(dynamics).items():
+        held |= {f"{part}.{key}": getattr(owner, key) for key in _INNER[part] if hasattr(owner, key)}
+    buffer = io.BytesIO()
+    np.savez(buffer, **held)
+    with replacing(path) as temporary:
+        temporary.write_bytes(buffer.getvalue())
+
+
+def _restore(atoms: Atoms, path: Path) -> dict[str, Any]:
+    """Put atoms back where they were; return what thermostat and barostat remember."""
+    with np.load(path) as held:
+        values = {key: held[key] for key in held.files}
+    atoms.set_cell(values.pop("cell"))
+    atoms.set_positions(values.pop("positions"))
+    atoms.set_momenta(values.pop("momenta"))
+    return values
+
+
+def _set_inner(dynamics: MolecularDynamics, inner: dict[str, Any]) -> None:
+    owners = _parts(dynamics)
+    for name, value in inner.items():
+        part, key = name.split(".")
+        if part in owners and hasattr(owners[part], key):  # absent after a change of ensemble
+            setattr(owners[part], key, value.copy() if value.ndim else float(value))

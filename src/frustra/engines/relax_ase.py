@@ -1,0 +1,102 @@
+"""Static relaxation by ASE, with any calculator."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.filters import FrechetCellFilter
+from ase.optimize import LBFGS
+
+from frustra.arrays import Array
+from frustra.engines.calculator import calculator_of
+from frustra.engines.lammps import Progress
+from frustra.engines.potential import Potential
+from frustra.geometry import LatticeType, lattice_type, minimum_image, with_lattice_type
+from frustra.snapshots import Snapshots
+from frustra.structures import strained
+
+
+class LatticeFilter(FrechetCellFilter):
+    """ASE's cell filter, letting the cell change only within its lattice type.
+
+    The strain's share of the forces is divided by √N: it then weighs about as much as one atom's, and
+    fmax bounds the stress to a few MPa.
+    """
+
+    def __init__(self, atoms: Atoms) -> None:
+        super().__init__(atoms, exp_cell_factor=float(np.sqrt(len(atoms))))  # type: ignore[no-untyped-call]
+        self._kind: LatticeType = lattice_type(atoms.cell.array)
+
+    def get_forces(self, **settings: Any) -> Array:
+        """Return the forces on atoms and, in the last three rows, on the strain."""
+        forces: Array = super().get_forces(**settings)  # type: ignore[no-untyped-call]
+        strain = forces[-3:]
+        diagonal = np.diag(strain).copy()
+        if self._kind == "isotropic":
+            diagonal[:] = diagonal.mean()
+        if self._kind == "uniaxial":
+            diagonal[:2] = diagonal[:2].mean()
+        forces[-3:] = (strain + strain.T) / 2 if self._kind == "general" else np.diag(diagonal)
+        return forces
+
+
+def relax_positions(
+    frames: Sequence[Atoms],
+    potential: Potential,
+    fmax: float,
+    max_steps: int,
+    max_move: float,
+    progress: Progress | None,
+) -> Snapshots:
+    """Relax the positions of every frame by L-BFGS; see `relax_frames`."""
+    relaxed, reasons, calls = [], [], []
+    for number, frame in enumerate(frames):
+        if progress is not None:
+            progress(number)
+        atoms = Atoms(frame.numbers, frame.positions, cell=frames[0].cell, pbc=True)
+        steps, done = _descend(atoms, potential, fmax, max_steps, max_move)
+        relaxed.append(Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True))
+        calls.append(steps + 1)
+        reasons.append("force tolerance" if done else f"{max_steps} steps")
+    final = potential.evaluate(relaxed)
+    start = np.stack([f.positions for f in frames])
+    cell = frames[0].cell.array.copy()
+    positions = np.stack([a.positions for a in relaxed])
+    moved = minimum_image(positions - start, cell)
+    displacements = np.linalg.norm(moved - moved.mean(axis=1, keepdims=True), axis=2)
+    force = np.linalg.norm(final.forces, axis=2).max(axis=1)
+    return Snapshots(
+        positions=positions,
+        cell=cell,
+        numbers=frames[0].numbers.astype(np.int64),
+        energies=final.energies,
+        atomic_energies=final.partition(potential.name),
+        fmax=force,
+        converged=force <= fmax * (1 + 1e-3),  # a model in single precision repeats itself to 1e-4
+        reason=np.array(reasons, dtype=str),
+        force_calls=np.array(calls, dtype=np.int64),
+        max_displacement=displacements.max(axis=1),
+        displacements=displacements,
+        time=np.zeros(len(frames)),
+    )
+
+
+def relax_cell(atoms: Atoms, potential: Potential, fmax: float, max_steps: int, max_move: float) -> Atoms:
+    """Relax positions and cell within the lattice type; the cell stays where the potential has no stress."""
+    free = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True)
+    _descend(free, potential, fmax, max_steps, max_move, with_cell="stress" in potential.provides)
+    cell = with_lattice_type(free.cell.array, atoms.cell.array)
+    return strained(Atoms(free.numbers, free.positions, cell=free.cell, pbc=True), cell)
+
+
+def _descend(
+    atoms: Atoms, potential: Potential, fmax: float, max_steps: int, max_move: float, with_cell: bool = False
+) -> tuple[int, bool]:
+    """Minimise the energy in place; return the number of steps and whether the forces are below fmax."""
+    atoms.calc = calculator_of(potential)
+    target: Any = LatticeFilter(atoms) if with_cell else atoms
+    optimiser = LBFGS(target, logfile=os.devnull, maxstep=max_move)
+    done = optimiser.run(fmax=fmax, steps=max_steps)
+    return int(optimiser.nsteps), bool(done)

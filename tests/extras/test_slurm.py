@@ -1,0 +1,151 @@
+"""Jobs in a real Slurm: where they run, what they raise, and what is left when the run is stopped or killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from frustra.campaign.executors import ResourceSettings, executor_of
+from frustra.campaign.study import load_study
+from frustra.errors import EngineError, StudyError
+from tests.extras.slurm_fixture import Slurm, slurm, waited
+
+__all__ = ["slurm"]
+
+RESOURCES = ResourceSettings(executor="slurm", workers=2, walltime="00:30:00", margin=5)
+
+DRIVER = """
+import sys
+from pathlib import Path
+from frustra.campaign.executors import ResourceSettings, executor_of
+import os
+
+root, work, options = Path(sys.argv[1]), sys.argv[2], tuple(sys.argv[3:])
+resources = ResourceSettings(
+    executor="slurm", workers=2, walltime="00:30:00", margin=5, scheduler_options=options
+)
+try:
+    with executor_of(resources, root) as pool:
+        futures = [pool.submit(os.system, work) for _ in range(3)]
+        [future.result() for future in futures]
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+SLEEP = "sleep 61453"
+"""A job whose process is recognised."""
+
+
+def driver(root: Path, *options: str) -> "subprocess.Popen[bytes]":
+    """Start a run of three long jobs on two workers."""
+    work = f"touch {root}/$$.begun; {SLEEP}"
+    return subprocess.Popen([sys.executable, "-c", DRIVER, str(root), work, *options], start_new_session=True)
+
+
+def begun(root: Path) -> bool:
+    return len(list(root.glob("*.begun"))) == 2
+
+
+def test_jobs_run_in_slurm_with_one_thread_and_hand_back_what_they_raise(
+    slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRUSTRA_TEST", "a b $HOME")
+    with executor_of(RESOURCES, tmp_path) as pool:
+        assert pool.submit(os.getenv, "SLURM_JOB_ID").result(60) in slurm.jobs()
+        assert pool.submit(os.getenv, "OMP_NUM_THREADS").result(60) == "1"
+        assert pool.submit(os.getenv, "FRUSTRA_TEST").result(60) == "a b $HOME"
+        assert pool.submit(os.getcwd).result(60) == str(Path.cwd())
+        assert pool.submit(sorted, [3, 1, 2], reverse=True).result(60) == [3, 2, 1]
+        with pytest.raises(ZeroDivisionError):
+            pool.submit(divmod, 1, 0).result(60)
+        error = pool.submit(load_study, tmp_path / "none.toml").exception(60)
+        assert type(error) is StudyError
+        assert (error.found, error.remedy) == (
+            f"no study file {tmp_path / 'none.toml'}",
+            "write one with: frustra init",
+        )
+        waiting = [pool.submit(time.sleep, 600) for _ in range(4)]
+        assert waiting[3].cancel()
+        assert waiting[3].cancelled()
+    assert slurm.emptied() < 30
+
+
+def test_every_worker_sees_one_gpu_of_the_job(slurm: Slurm, tmp_path: Path) -> None:
+    resources = RESOURCES.model_copy(update={"gpus": 2})
+    script = "import os, time; time.sleep(2); print(os.environ['CUDA_VISIBLE_DEVICES'])"
+    with executor_of(resources, tmp_path) as pool:
+        runs = [pool.submit(subprocess.check_output, [sys.executable, "-c", script]) for _ in range(2)]
+        seen = [run.result(60).decode().strip() for run in runs]
+    assert sorted(seen) == ["0", "1"]
+    job = next((tmp_path / "parsl").glob("*/submit_scripts/*.stdout")).with_suffix("").read_text()
+    assert "#SBATCH --gpus-per-node=2\n" in job
+
+
+def test_a_killed_run_leaves_no_job_and_no_process(slurm: Slurm, tmp_path: Path) -> None:
+    process = driver(tmp_path)
+    waited(lambda: begun(tmp_path), 60)
+    assert len(slurm.jobs()) == 1
+    assert len(slurm.processes(SLEEP)) > 4
+    process.kill()
+    process.wait()
+    seconds = slurm.emptied(SLEEP)
+    print(f"empty {seconds:.0f} s after SIGKILL")
+
+
+def test_a_killed_run_leaves_no_job_in_the_queue(slurm: Slurm, tmp_path: Path) -> None:
+    process = driver(tmp_path, "--begin=now+1hour")
+    waited(lambda: bool(slurm.jobs()), 60)
+    time.sleep(1)
+    process.kill()
+    process.wait()
+    assert slurm.emptied(SLEEP) < 15
+
+
+@pytest.mark.parametrize("how", ["Ctrl-C", "SIGTERM"])
+def test_a_stopped_run_cancels_its_jobs(slurm: Slurm, tmp_path: Path, how: str) -> None:
+    process = driver(tmp_path)
+    waited(lambda: begun(tmp_path), 60)
+    if how == "Ctrl-C":
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    else:
+        process.terminate()
+    assert process.wait(30) == 130
+    assert slurm.emptied(SLEEP) < 15
+
+
+def test_a_job_that_kills_its_worker_is_tried_again_and_then_given_up(slurm: Slurm, tmp_path: Path) -> None:
+    tries = tmp_path / "tries"
+    kill = f"import os; open({str(tries)!r}, 'a').write('x'); os.kill(os.getppid(), 9)"
+    with executor_of(RESOURCES, tmp_path) as pool:
+        future = pool.submit(subprocess.run, [sys.executable, "-c", kill])
+        with pytest.raises(EngineError, match="lost its worker 3 times"):
+            future.result(120)
+    assert tries.read_text() == "xxx"
+    assert slurm.emptied() < 30
+
+
+def test_jobs_that_slurm_refuses_end_in_a_sentence(slurm: Slurm, tmp_path: Path) -> None:
+    resources = RESOURCES.model_copy(update={"queue": "nowhere"})
+    with (
+        executor_of(resources, tmp_path) as pool,
+        pytest.raises(EngineError, match="invalid partition") as seen,
+    ):
+        pool.submit(os.getpid).result(120)
+    print(seen.value)
+    assert "Cannot launch" not in str(seen.value)
+
+
+def test_a_killed_interchange_ends_the_run(slurm: Slurm, tmp_path: Path) -> None:
+    with executor_of(RESOURCES, tmp_path) as pool:
+        future = pool.submit(time.sleep, 600)
+        waited(lambda: bool(slurm.jobs()), 60)
+        subprocess.run(["pkill", "-9", "-P", str(os.getpid()), "-f", "interchange"], check=True)
+        with pytest.raises(EngineError, match="was killed"):
+            future.result(30)
+        with pytest.raises(EngineError, match="was killed"):
+            pool.submit(os.getpid)
+    assert slurm.emptied() < 15
