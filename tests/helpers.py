@@ -138,6 +138,7 @@ def states(energies: np.ndarray, temperature: float = 300.0, **changes: Any) -> 
     columns: dict[str, Any] = {
         "material": np.full(rows, "m"),
         "temperature": np.full(rows, temperature),
+        "run": np.zeros(rows, int),
         "snapshot": np.repeat(np.arange(frames), ions),
         "time": np.repeat(np.arange(frames) * 0.5, ions),
         "ion": np.tile(np.arange(ions), frames),

@@ -1,11 +1,11 @@
 """Trajectories in files: parts of them, in constant memory, and never half of one."""
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +142,7 @@ def test_a_file_written_in_blocks_is_that_written_at_once(
     positions, cells = rng.normal(0, 30, (frames, 5, 3)), rng.normal(0, 9, (frames, 3, 3))
     path, ends, cell = tmp_path_factory.mktemp("blocks") / "t.h5", np.cumsum([0, *sizes]), np.eye(3) * 7
     with io.TrajectoryWriter(path, numbers, 0.5, 300.0, cell=None if varying else cell) as writer:
-        for first, last in zip(ends[:-1], ends[1:], strict=True):
+        for first, last in pairwise(ends):
             writer.append(positions[first:last], cells[first:last] if varying else None)
     found = io.read_trajectory(path)
     np.testing.assert_array_equal(found.positions, positions.astype(np.float32))
@@ -224,8 +224,7 @@ with TrajectoryWriter(sys.argv[1], np.full(50, 3), 1.0, 300.0, cell=np.eye(3)) a
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_a_writer_killed_in_the_middle_leaves_what_was_there(tmp_path: Path, how: signal.Signals) -> None:
+def test_a_writer_killed_in_the_middle_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "t.h5"
     path.write_bytes(b"old")
     program = [sys.executable, "-c", WRITE_FOREVER, str(path)]
@@ -233,7 +232,7 @@ def test_a_writer_killed_in_the_middle_leaves_what_was_there(tmp_path: Path, how
         assert writer.stdout
         while writer.stdout.readline().strip() != "5":
             assert writer.poll() is None
-        writer.send_signal(how)
+        writer.kill()
     assert path.read_bytes() == b"old"
 
 
@@ -263,6 +262,22 @@ def test_flipped_bytes_of_the_positions_are_noticed_where_they_are_read(tmp_path
             np.testing.assert_array_equal(file.read(part).positions, whole().positions[part])
         with pytest.raises(DataError, match=r"t\.h5 is damaged"):
             file.read([130])
+
+
+def test_a_flipped_byte_anywhere_is_noticed_or_does_no_harm(tmp_path: Path) -> None:
+    path, rng = tmp_path / "t.h5", np.random.default_rng(3)
+    io.write_trajectory(path, whole())
+    content = path.read_bytes()
+    for place in rng.integers(0, [4000, len(content)], (100, 2)).ravel():  # more in the head
+        path.write_bytes(
+            content[:place] + bytes([content[place] ^ rng.integers(1, 256)]) + content[place + 1 :]
+        )
+        try:
+            found = io.read_trajectory(path)
+        except DataError as refusal:
+            assert "t.h5 is damaged" in str(refusal)  # noqa: PT017 - the other way is right too
+        else:
+            assert_part(found, whole(), slice(None), None)
 
 
 @pytest.mark.parametrize("name", ["species", "box/edges/value"])
@@ -322,7 +337,7 @@ with io.open_trajectory(path) as file:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux caps the address space")
 def test_trajectories_larger_than_the_memory_are_written_read_and_analysed(tmp_path: Path) -> None:
-    arguments = [str(tmp_path / "t.h5"), str(60 * 2**20), "50000", "240"]
+    arguments = [str(tmp_path / "t.h5"), str(44 * 2**20), "40000", "240"]
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     result = subprocess.run(
         [sys.executable, "-c", UNDER_A_CAP, *arguments],

@@ -15,9 +15,10 @@ _MODULES = {
     "analysis.sampling": ("evenly_spaced",),
     "analysis.tabulate": ("tabulate",),
     "analysis.transport": ("Diffusion", "TransportSettings", "diffusion_of"),
+    "engines.committee": ("Committee", "CommitteeDeviation"),
     "engines.md": ("MDSettings", "mean_cell", "run_md"),
-    "engines.zoo": ("load_potential",),
     "engines.relax": ("RelaxSettings", "relax_crystal", "relax_frames"),
+    "engines.zoo": ("load_potential",),
     "errors": ("FrustraError",),
     "io": (
         "TrajectoryWriter",
@@ -34,6 +35,7 @@ _MODULES = {
     "snapshots": ("Snapshots",),
     "states": ("StateTable",),
     "structures": ("check_structure", "supercell"),
+    "testing": ("PotentialReport", "check_potential"),
     "trajectory": ("Trajectory",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

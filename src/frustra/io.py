@@ -134,9 +134,9 @@ class TrajectoryWriter:
         with TrajectoryWriter(path, numbers, 0.1, 600.0, {"seed": 1}, cell) as writer:
             writer.append(positions)
 
-    The file is H5MD 1.1: unwrapped positions in Å, times in ps, compressed, with checksums; a fixed cell
-    is stored once. It appears at `path` when the block ends without an exception; until then, and after an
-    exception, `path` is what it was.
+    The file is H5MD 1.1 (HDF5 1.10 or later reads it): unwrapped positions in Å, times in ps, compressed,
+    all with checksums; a fixed cell is stored once. It appears at `path` when the block ends without an
+    exception; until then, and after an exception, `path` is what it was.
 
     Positions are rounded to single precision, 24 bits: to 2e-6 Å within 32 Å of the origin, and to 6e-5 Å
     at 1000 Å, where unwrapped positions may come by diffusion or drift. That is accepted.
@@ -183,11 +183,13 @@ class TrajectoryWriter:
     def __enter__(self) -> Self:
         columns = len(self._head.numbers) // CHUNK[1] + 1
         row = columns * 4 * 3 * CHUNK[0] * CHUNK[1]  # the cache holds what is not full yet, and as much more
+        cache = {"rdcc_nbytes": 2**20 + 2 * row, "rdcc_nslots": 521 + 10 * columns}
         with ExitStack() as stack:
             temporary = stack.enter_context(replacing(self.path))
-            self._file = stack.enter_context(
-                h5py.File(temporary, "w", rdcc_nbytes=2**20 + 2 * row, rdcc_nslots=521 + 10 * columns)
-            )
+            file = h5py.File(
+                temporary, "w", libver=("v110", "v110"), **cache
+            )  # checksums of all but the data
+            self._file = stack.enter_context(file)
             self._write_head()
             self._open = stack.pop_all()
         return self
@@ -212,7 +214,7 @@ class TrajectoryWriter:
             _create_element(box, "edges", 3, np.float64, self._head.timestep)
         _create_element(group, "position", len(self._head.numbers), np.float32, self._head.timestep)
         self._file.attrs["temperature"] = self._head.temperature
-        self._file.attrs["info"] = json.dumps(self._head.info)
+        self._file.attrs["info"] = np.bytes_(json.dumps(self._head.info))
 
     def append(self, positions: Array, cells: Array | None = None) -> None:
         """Append frames.

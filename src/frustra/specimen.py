@@ -18,13 +18,13 @@ SPACING = 1.08
 MARGIN = 1.05
 """Height of the cell over the cutoff: the crystal may be compressed."""
 
-LARGEST_REPEAT = 3
-"""Cubic cells along each edge, unless one formula unit needs more."""
+MOST_SITES = 256
+"""Sites to which the crystal grows for the sake of the cutoff."""
 
 PREFERRED = ("Li", "Y", "Cl")
 """Elements taken where a potential knows all three, in the trigonal crystal of Li₃YCl₆ (space group 164)."""
 
-TRIGONAL = {
+TRIGONAL: dict[str, list[tuple[float, float, float]]] = {
     "Y": [(0, 0, 0), (1 / 3, 2 / 3, 0.5)],
     "Li": [(0.32, 0, 0)],
     "Cl": [(0.113, -0.113, 0.783), (0.214, -0.214, 0.256), (0.437, -0.437, 0.746)],
@@ -56,7 +56,7 @@ def specimen(
     species
         Elements; Li, Y and Cl are taken where all three are among them, else the first six.
     cutoff
-        Å; the cell is higher, unless this takes more than 240 atoms or three cubic cells along an edge.
+        Å; the cell is higher, unless this takes more than 256 sites.
     charges
         Charge of each element, e; empty for the formal charges.
     """
@@ -68,9 +68,9 @@ def specimen(
 
 def _trigonal(cutoff: float, rng: np.random.Generator) -> Atoms:
     sites = [(element, place) for element, places in TRIGONAL.items() for place in places]
-    symbols, basis = zip(*sites, ("Li", HALF_LITHIUM), strict=True)
-    cell = crystal(symbols, basis, spacegroup=164, cellpar=EDGES)
-    halves = np.flatnonzero(cell.arrays["spacegroup_kinds"] == len(sites))
+    sites.append(("Li", HALF_LITHIUM))
+    cell = crystal([e for e, _ in sites], [p for _, p in sites], spacegroup=164, cellpar=EDGES)
+    halves = np.flatnonzero(cell.arrays["spacegroup_kinds"] == len(sites) - 1)
     del cell[rng.permutation(halves)[: len(halves) // 2]]
     plain = Atoms(cell.numbers, cell.positions, cell=cell.cell, pbc=True)
     low = perpendicular_heights(cell.cell.array)[0] < MARGIN * cutoff
@@ -99,7 +99,7 @@ def _rock_salt(parts: Sequence[Counts], cutoff: float, rng: np.random.Generator)
     edge = SPACING * (2 * sum(means) if len(parts) == 2 else 2**1.5 * means[0])
     needed = max(sum(p.values()) for p in parts)
     repeat = max(2, int(np.ceil(np.cbrt(needed / 4))))
-    while repeat < LARGEST_REPEAT and repeat * edge < MARGIN * cutoff:
+    while repeat * edge < MARGIN * cutoff and 4 * len(parts) * (repeat + 1) ** 3 <= MOST_SITES:
         repeat += 1
     corners = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
     cells = np.stack(np.meshgrid(*[np.arange(repeat)] * 3, indexing="ij"), axis=-1).reshape(-1, 1, 3)

@@ -1,14 +1,7 @@
 """What a run shows in the terminal: a bar with the time left, a line per running job, the summary."""
 
-import os
-import signal
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing import active_children, get_context, parent_process
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -32,7 +25,6 @@ from frustra.campaign.materials import Material
 from frustra.campaign.pipeline import Failure
 from frustra.campaign.results import Results
 from frustra.campaign.workflow import read_progress
-from frustra.errors import EngineError
 from frustra.report import summary_rows
 
 MINUTE = 60
@@ -45,39 +37,6 @@ TABLE_WIDTH = 120
 
 COLOURS: dict[State, str] = {"done": "green", "running": "cyan", "failed": "red", "left": "default"}
 """Colour of each state of a job, in the order in which they are counted."""
-
-
-@contextmanager
-def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Give a pool of processes that end with this one, however it ends."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is a user's stop
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
-    try:
-        yield pool
-    except KeyboardInterrupt:
-        for worker in active_children():  # else they would finish their jobs first
-            worker.terminate()
-        raise
-    except BrokenProcessPool:
-        raise EngineError(
-            "a worker process was killed",
-            remedy="check the memory; finished steps are kept, run the same command again",
-        ) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """End silently with the parent: at once when the user interrupts, or when the parent is gone."""
-    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
-    parent = parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 class Display:

@@ -7,8 +7,9 @@ from ase import Atoms
 from ase.build import bulk
 from scipy.optimize import minimize_scalar
 
+from frustra.engines.lammps import cell_coupling
 from frustra.engines.pairstyle import embedded_potentials
-from frustra.engines.relax import RelaxSettings, cell_coupling, relax_crystal, relax_frames
+from frustra.engines.relax import RelaxSettings, relax_crystal, relax_frames
 from frustra.engines.zoo import load_potential
 from frustra.errors import EngineError, PotentialError
 from frustra.io import read_structure
@@ -90,7 +91,7 @@ def test_the_relaxed_lattice_parameter_minimises_the_closed_form() -> None:
     ],
 )
 def test_the_barostat_keeps_the_lattice_type(cell: np.ndarray, coupling: str) -> None:
-    assert coupling in cell_coupling(np.array(cell, dtype=float))
+    assert coupling in cell_coupling(np.array(cell, dtype=float), "{p}")
 
 
 def test_no_frames_are_refused() -> None:
@@ -125,7 +126,7 @@ def test_where_forces_vanish_the_energy_is_lowest() -> None:
 
 @pytest.mark.parametrize(
     ("model", "said"),
-    [("mace:x.model", "pod:li-y-cl"), ("pod:nowhere", "parameters.pod"), ("pod:", "pod:li-y-cl")],
+    [("magic:x.model", "pod:li-y-cl"), ("pod:nowhere", "parameters.pod"), ("pod:", "pod:li-y-cl")],
 )
 def test_an_unknown_potential_is_refused_with_those_that_exist(model: str, said: str) -> None:
     with pytest.raises(PotentialError, match=said):

@@ -1,18 +1,20 @@
-"""Jobs in a real Slurm: where they run, what they raise, and what is left when the run is stopped or killed."""
+"""Jobs in a real Slurm: where they run, what they raise, what a run that was stopped or killed leaves."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from frustra.campaign.executors import ResourceSettings, executor_of
 from frustra.campaign.study import load_study
 from frustra.errors import EngineError, StudyError
-from tests.extras.slurm_fixture import Slurm, slurm, waited
+from tests.extras.slurm_fixture import PARSL, Slurm, slurm, waited
 
 __all__ = ["slurm"]
 
@@ -68,13 +70,21 @@ def test_jobs_run_in_slurm_with_one_thread_and_hand_back_what_they_raise(
             f"no study file {tmp_path / 'none.toml'}",
             "write one with: frustra init",
         )
-        waiting = [pool.submit(time.sleep, 600) for _ in range(4)]
-        assert waiting[3].cancel()
-        assert waiting[3].cancelled()
+
+
+def test_a_cancelled_job_is_not_begun(slurm: Slurm, tmp_path: Path) -> None:
+    with executor_of(RESOURCES, tmp_path) as pool:
+        long = [pool.submit(time.sleep, 15) for _ in range(2)]
+        jobs = [pool.submit(os.mkdir, tmp_path / name) for name in ("first", "second", "third")]
+        assert jobs[1].cancel()
+        assert jobs[1].cancelled()
+        assert [job.result(90) for job in (*long, jobs[0], jobs[2])] == [None] * 4
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["first", "parsl", "third"]
     assert slurm.emptied() < 30
 
 
-def test_every_worker_sees_one_gpu_of_the_job(slurm: Slurm, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("slurm")
+def test_every_worker_sees_one_gpu_of_the_job(tmp_path: Path) -> None:
     resources = RESOURCES.model_copy(update={"gpus": 2})
     script = "import os, time; time.sleep(2); print(os.environ['CUDA_VISIBLE_DEVICES'])"
     with executor_of(resources, tmp_path) as pool:
@@ -85,15 +95,19 @@ def test_every_worker_sees_one_gpu_of_the_job(slurm: Slurm, tmp_path: Path) -> N
     assert "#SBATCH --gpus-per-node=2\n" in job
 
 
-def test_a_killed_run_leaves_no_job_and_no_process(slurm: Slurm, tmp_path: Path) -> None:
+@pytest.mark.parametrize("alone", [True, False], ids=["run", "run-and-its-guard"])
+def test_a_killed_run_leaves_no_job_and_no_process(slurm: Slurm, tmp_path: Path, alone: bool) -> None:
+    """With the guard, which cancels jobs of a dead run, also where the machine ended both."""
     process = driver(tmp_path)
     waited(lambda: begun(tmp_path), 60)
     assert len(slurm.jobs()) == 1
     assert len(slurm.processes(SLEEP)) > 4
+    if not alone:
+        (guard,) = (p for p in psutil.Process(process.pid).children() if "scancel" in " ".join(p.cmdline()))
+        guard.kill()
     process.kill()
     process.wait()
-    seconds = slurm.emptied(SLEEP)
-    print(f"empty {seconds:.0f} s after SIGKILL")
+    assert slurm.emptied(SLEEP) < 40
 
 
 def test_a_killed_run_leaves_no_job_in_the_queue(slurm: Slurm, tmp_path: Path) -> None:
@@ -128,22 +142,24 @@ def test_a_job_that_kills_its_worker_is_tried_again_and_then_given_up(slurm: Slu
     assert slurm.emptied() < 30
 
 
-def test_jobs_that_slurm_refuses_end_in_a_sentence(slurm: Slurm, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("slurm")
+def test_jobs_that_slurm_refuses_end_in_a_sentence(tmp_path: Path) -> None:
     resources = RESOURCES.model_copy(update={"queue": "nowhere"})
-    with (
-        executor_of(resources, tmp_path) as pool,
-        pytest.raises(EngineError, match="invalid partition") as seen,
-    ):
-        pool.submit(os.getpid).result(120)
-    print(seen.value)
-    assert "Cannot launch" not in str(seen.value)
+    with executor_of(resources, tmp_path) as pool:
+        error = pool.submit(os.getpid).exception(120)
+    assert isinstance(error, EngineError)
+    assert isinstance(error, BrokenExecutor)
+    assert str(error).startswith("the batch jobs do not start: sbatch: error: invalid partition specified")
+    assert str(error).endswith(f"job scripts and logs are in {tmp_path}/parsl/000.")
 
 
 def test_a_killed_interchange_ends_the_run(slurm: Slurm, tmp_path: Path) -> None:
     with executor_of(RESOURCES, tmp_path) as pool:
         future = pool.submit(time.sleep, 600)
         waited(lambda: bool(slurm.jobs()), 60)
-        subprocess.run(["pkill", "-9", "-P", str(os.getpid()), "-f", "interchange"], check=True)
+        for process in psutil.Process().children():
+            if PARSL[1] in process.cmdline():
+                process.kill()
         with pytest.raises(EngineError, match="was killed"):
             future.result(30)
         with pytest.raises(EngineError, match="was killed"):

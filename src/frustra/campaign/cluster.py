@@ -20,9 +20,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager
 from functools import cache, partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,15 @@ BEAT, LOST = 5, 20
 CLOSING = 60
 """Seconds that the end of a run may take; what then remains is left to the process that outlives it."""
 
-_CUT_OFF = EngineError("the process between the run and its workers was killed", remedy="run it again")
-
 _CANCEL = {"slurm": "scancel", "pbs": "qdel"}
 _ASKS_GPUS = {"slurm": re.compile(r"--(gres|gpus)\b"), "pbs": re.compile(r"ngpus")}
+
+
+class ClusterError(EngineError, BrokenExecutor):
+    """Batch jobs that cannot work, for this job or any other."""
+
+
+_CUT_OFF = ClusterError("the process between the run and its workers was killed", remedy="run it again")
 
 
 @contextmanager
@@ -63,7 +69,7 @@ def cluster_pool(resources: ResourceSettings, root: Path) -> Iterator[Executor]:
     with _log_to(folder / "driver.log"), _outliving(_CANCEL[resources.executor]) as tell:
         manager = _manager(resources, tell)
         kernel = DataFlowKernel(_config(manager, folder))
-        pool = _ClusterPool(ParslPoolExecutor(dfk=kernel).submit, resources.gpus, folder)
+        pool = _ClusterPool(kernel, resources.gpus)
         threading.Thread(target=pool.fail_after, args=(manager.interchange_proc,), daemon=True).start()
         try:
             yield pool
@@ -76,19 +82,23 @@ def cluster_pool(resources: ResourceSettings, root: Path) -> Iterator[Executor]:
 class _ClusterPool(Executor):
     """Parsl's executor, with futures that can be cancelled and the package's exceptions."""
 
-    def __init__(self, submit: Callable[..., Future[Any]], gpus: int, folder: Path) -> None:
-        self._submit, self._gpus, self._folder = submit, gpus, folder
+    def __init__(self, kernel: DataFlowKernel, gpus: int) -> None:
+        self._parsl, self._gpus, self._folder = ParslPoolExecutor(dfk=kernel), gpus, Path(kernel.run_dir)
         self._lock, self._cut_off = threading.Lock(), False
         self._open: set[Future[Any]] = set()
+        self._number = count()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run the call in a batch job; cancelling keeps its outcome from being waited for."""
+        """Run the call in a batch job; a call that is cancelled may go on if it was begun, unheeded."""
         future: Future[Any] = Future()
         with self._lock:
             if self._cut_off:
                 raise _CUT_OFF
             self._open.add(future)
-        task = self._submit(_perform, pickle.dumps((fn, args, kwargs)), self._gpus)
+        cancelled = self._folder / f"cancelled-{next(self._number)}"
+        future.add_done_callback(lambda f: cancelled.touch() if f.cancelled() else None)
+        call = pickle.dumps((fn, args, kwargs))
+        task = self._parsl.submit(_perform, call, self._gpus, str(cancelled))
         task.add_done_callback(partial(self._hand_over, future))
         return future
 
@@ -115,8 +125,10 @@ class _ClusterPool(Executor):
             self._settle(future, _CUT_OFF, None)
 
 
-def _perform(call: bytes, gpus: int) -> Any:
-    """Do in a worker of a batch job what was submitted."""
+def _perform(call: bytes, gpus: int, cancelled: str) -> Any:
+    """Do in a worker of a batch job what was submitted, unless it was cancelled: Parsl itself cannot."""
+    if Path(cancelled).exists():
+        return None
     _pin(gpus)
     fn, args, kwargs = pickle.loads(call)  # noqa: S301 - from this run's own driver
     return fn(*args, **kwargs)
@@ -138,7 +150,7 @@ def _explained(error: BaseException, folder: Path) -> BaseException:
             f"raise resources.memory, walltime or margin; the logs are in {folder}; finished steps are kept",
         )
     if isinstance(error, BadStateException):
-        return EngineError(
+        return ClusterError(
             f"the batch jobs do not start: {_last_words(str(error.reason))}",
             remedy=f"job scripts and logs are in {folder}",
         )

@@ -5,7 +5,7 @@ Each job is a chain of steps; a step that is done is not done again.
 
 import shutil
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from frustra.analysis.equilibrium import BELOW_GROUND
 from frustra.analysis.sampling import evenly_spaced
 from frustra.campaign.ground_state import GroundStateSearch
 from frustra.campaign.study import Study
-from frustra.campaign.workflow import JobProgress, Step
+from frustra.campaign.workflow import JobProgress, Step, empty
 from frustra.engines.lammps import Progress
 from frustra.engines.md import mean_cell, write_md
 from frustra.engines.potential import Potential
@@ -80,8 +80,29 @@ class Context:
         """Return the elements whose polyhedra are the sites."""
         return anions_of(atoms, self.study.specie, self.study.anions)
 
-    def check_potential(self) -> None:
-        """Refuse to go on with a potential whose files have changed since the run began."""
+    def perform(self, step: Step, work: Callable[[Path], None]) -> None:
+        """Perform a step with the potential that the run began with.
+
+        Raises
+        ------
+        PotentialError
+            Its files have changed, before the step or while it ran; nothing half-done is then kept.
+        """
+
+        def guarded(folder: Path) -> None:
+            self._check_potential()
+            try:
+                work(folder)
+            finally:
+                try:
+                    self._check_potential()
+                except PotentialError:
+                    empty(folder)
+                    raise
+
+        step.perform(guarded)
+
+    def _check_potential(self) -> None:
         now = load_potential(self.potential.name, self.base).fingerprint
         if now != self.potential.fingerprint:
             raise PotentialError(
@@ -171,9 +192,9 @@ class WalkJob:
 
     def run(self) -> None:
         """Search from the start."""
-        self.context.check_potential()
         progress = JobProgress(self.context.progress, self.name)
-        self.step.perform(lambda folder: self._walk(folder, progress.stage("searching the ground state", 0)))
+        tell = progress.stage("searching the ground state", 0)
+        self.context.perform(self.step, lambda folder: self._walk(folder, tell))
         progress.end()
 
     def _walk(self, folder: Path, tell: Progress) -> None:
@@ -228,9 +249,9 @@ class CellJob:
 
     def run(self) -> None:
         """Average the cell."""
-        self.context.check_potential()
         progress = JobProgress(self.context.progress, self.name)
-        self.step.perform(lambda folder: self._cell(folder, progress.stage("mean cell (NPT)", 0)))
+        tell = progress.stage("mean cell (NPT)", 0)
+        self.context.perform(self.step, lambda folder: self._cell(folder, tell))
         progress.end()
 
     def _cell(self, folder: Path, tell: Progress) -> None:
@@ -335,16 +356,15 @@ class RunJob:
 
     def run(self) -> None:
         """Do the steps that are missing."""
-        self.context.check_potential()
         progress = JobProgress(self.context.progress, self.name)
         label = "production (NVT)" if self.order == "ordered" else "quench and production (NVT)"
-        self.md_step.perform(lambda folder: self._md(folder, progress.stage(label, 0)))
+        self.context.perform(self.md_step, lambda folder: self._md(folder, progress.stage(label, 0)))
 
         def relaxing(frame: int) -> None:
             tell(frame * FRAME_FORCE_CALLS)
 
         tell = progress.stage("relaxing snapshots", self._stage_calls[0])
-        self.snapshots_step.perform(lambda folder: self._snapshots(folder, relaxing))
+        self.context.perform(self.snapshots_step, lambda folder: self._snapshots(folder, relaxing))
         progress.end()
 
     def _md(self, folder: Path, tell: Progress) -> None:
@@ -390,10 +410,11 @@ class RunJob:
         """Relax in batches that survive a kill."""
         potential, settings = self.context.potential, self.context.study.relax
         batches = []
-        for first in range(0, len(frames), _BATCH):
+        size = max(_BATCH, settings.batch)
+        for first in range(0, len(frames), size):
             path = folder / f"frames-{first:06d}.h5"
             if not path.is_file():
-                part = frames[first : first + _BATCH]
+                part = frames[first : first + size]
                 relaxed = relax_frames(part, potential, settings, folder / "lammps", _shifted(tell, first))
                 write_snapshots(path, relaxed)
             batches.append(read_snapshots(path))

@@ -23,6 +23,9 @@ from frustra.io import read_json, write_json
 DONE = "done.json"
 """The last file of a finished step: how long it took, when it ended, and a digest of every file."""
 
+LOCK = "lock"
+"""In the folder of a step that is not done; held while a process works on it."""
+
 _PROGRESS_EVERY = 0.5  # s between two reports of one job
 _ORPHAN = 120.0  # s that a worker whose driver was killed may go on: longer than any heartbeat
 
@@ -72,11 +75,13 @@ class Step:
         if self.is_done:
             return self.folder
         self.part.mkdir(parents=True, exist_ok=True)
-        with locked(self.part / "lock", f"step {self.folder.name}", wait=_ORPHAN), self._failures():
+        with locked(self.part / LOCK, f"step {self.folder.name}", wait=_ORPHAN), self._failures():
             if self.is_done:  # by the one that was waited for
                 return self.folder
             if self.folder.exists():
                 self.folder.rename(self.folder.with_name(f"{self.folder.name}.damaged-{time.time():.0f}"))
+            for half in self.part.rglob(".*"):  # files that a kill left half-written
+                half.unlink(missing_ok=True)
             write_json(self.part / "inputs.json", {"version": self.version, **self.inputs})
             began = time.time()
             work(self.part)
@@ -84,7 +89,7 @@ class Step:
         return self.folder
 
     def _finish(self, seconds: float) -> None:
-        (self.part / "lock").unlink(missing_ok=True)
+        (self.part / LOCK).unlink(missing_ok=True)
         told = {"step": self.name, "seconds": round(seconds, 2), "ended": _now(), "files": _files(self.part)}
         write_json(self.part / DONE, told)
         self.part.rename(self.folder)
@@ -150,6 +155,15 @@ def _is_same(path: Path, size: int, changed: int, digest: str) -> bool:
         return told.st_size == size and (told.st_mtime_ns == changed or _digest(path) == digest)
     except OSError:
         return False
+
+
+def empty(part: Path) -> None:
+    """Remove what a step has done so far, not its lock."""
+    for path in part.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
+            path.unlink()
 
 
 def clear_parts(root: Path) -> None:

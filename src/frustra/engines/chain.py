@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -60,7 +60,7 @@ class Engine(Protocol):
 
     @property
     def identity(self) -> dict[str, str]:
-        """Hashes of what the run is determined by: start, potential, settings."""
+        """What determines the run: engine, start, potential, timestep, and the settings of each ensemble."""
         ...
 
     def advance(
@@ -133,31 +133,31 @@ class Chain:
 
     def _record(self) -> None:
         """Write what the run is; refuse the checkpoints of another."""
+        unused = {"nvt", "npt"} - {p.ensemble for p in self._pieces}
         plan = {
-            **self._engine.identity,
+            **{key: told for key, told in self._engine.identity.items() if key not in unused},
             "pieces": [asdict(p) for p in self._pieces],
             "seeds": self._seeds,
         }
         path = self._folder / "run.json"
-        if path.is_file():
-            if read_json(path) != plan:
-                raise DataError(
-                    f"{self._folder} holds checkpoints of another run",
-                    "the same structure, potential, settings and random numbers",
-                    "choose another folder or remove it",
-                )
-            self._drop_damaged()
-        else:
+        found = _plan_in(path)
+        if found is not None and found != plan:
+            raise DataError(
+                f"{self._folder} holds checkpoints of another run",
+                "the same structure, potential, settings and random numbers",
+                "choose another folder or remove it",
+            )
+        if found is None or not self._whole():
+            for stale in [*self._folder.glob("piece-*"), *self._folder.glob("state-*")]:
+                stale.unlink()
+        if found is None:
             write_json(path, plan)
 
-    def _drop_damaged(self) -> None:
-        """Forget everything if a piece cannot be read: its state is gone, so is what follows from it."""
+    def _whole(self) -> bool:
+        """Return whether all pieces can be read; if not, their states are gone, and so is what follows."""
         done = [n for n in range(len(self._pieces)) if self._file(n).is_file()]
-        whole = all(_readable(self._file(n)) for n in done)
-        if done != list(range(len(done))) or not whole or (done and not self._goes_on(done[-1])):
-            for number in range(len(self._pieces)):
-                self._file(number).unlink(missing_ok=True)
-                self._state(number).unlink(missing_ok=True)
+        whole = done == list(range(len(done))) and all(_readable(self._file(n)) for n in done)
+        return whole and (not done or self._goes_on(done[-1]))
 
     def _goes_on(self, last: int) -> bool:
         return last == len(self._pieces) - 1 or self._state(last).is_file()
@@ -174,6 +174,14 @@ class Chain:
 
 def _from(base: int, progress: Progress | None) -> Progress | None:
     return None if progress is None else lambda step: progress(base + step)
+
+
+def _plan_in(path: Path) -> Any:
+    """Return what `run.json` holds; None if it is missing or damaged."""
+    try:
+        return read_json(path)
+    except DataError:
+        return None
 
 
 def _read(path: Path) -> Frames:

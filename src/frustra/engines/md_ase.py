@@ -30,6 +30,8 @@ _TELL = 20  # steps between reports
 class AseEngine:
     """ASE's integrators: Bussi's thermostat or a Nosé–Hoover chain; Martyna–Tobias–Klein for NPT.
 
+    While the temperature changes it is always Bussi's: ASE's chain has one temperature.
+
     Parameters
     ----------
     atoms
@@ -59,13 +61,14 @@ class AseEngine:
 
     @property
     def identity(self) -> dict[str, str]:
-        """Hashes of start and potential, and the settings."""
-        settings = (self._timestep, self._thermostat, self._thermostat_time, self._barostat_time)
+        """Hashes of start and potential, and the settings; see `Engine`."""
         return {
             "engine": "ASE",
             "start": fingerprint(self._atoms),
             "potential": self._potential.fingerprint,
-            "settings": " ".join(f"{s:.8g}" if isinstance(s, float) else s for s in settings),
+            "timestep": f"{self._timestep:.8g}",
+            "nvt": f"{self._thermostat} {self._thermostat_time:.8g}",
+            "npt": f"{self._thermostat_time:.8g} {self._barostat_time:.8g}",
         }
 
     def advance(
@@ -98,7 +101,7 @@ class AseEngine:
             return kind(
                 atoms, self._timestep, target, 0.0, tdamp=self._thermostat_time, pdamp=self._barostat_time
             )
-        if self._thermostat == "nose-hoover":
+        if self._thermostat == "nose-hoover" and leg.begin == leg.end:
             return NoseHooverChainNVT(atoms, self._timestep, target, tdamp=self._thermostat_time)
         return Bussi(atoms, self._timestep, target, self._thermostat_time, rng=rng)
 
@@ -112,9 +115,8 @@ def _run(dynamics: MolecularDynamics, atoms: Atoms, leg: Leg, progress: Progress
     count = leg.steps // leg.every if leg.every else 0
     positions = np.empty((count, len(atoms), 3))
     cells = np.empty((count, 3, 3))
-    ramp = leg.begin != leg.end
     for step in range(1, leg.steps + 1):
-        if ramp and step % _RAMP == 1:
+        if leg.begin != leg.end and isinstance(dynamics, Bussi) and step % _RAMP == 1:
             part = (step - 1) / leg.steps
             _set_temperature(dynamics, leg.begin + part * (leg.end - leg.begin), len(atoms))
         dynamics.step()  # type: ignore[attr-defined]
@@ -131,9 +133,7 @@ def _run(dynamics: MolecularDynamics, atoms: Atoms, leg: Leg, progress: Progress
     return Frames(positions, cells)
 
 
-def _set_temperature(dynamics: MolecularDynamics, temperature: float, atoms: int) -> None:
-    if not isinstance(dynamics, Bussi):
-        raise EngineError("a changing temperature under a Nosé–Hoover chain", 'thermostat = "bussi"')
+def _set_temperature(dynamics: Bussi, temperature: float, atoms: int) -> None:
     dynamics.temp = units.kB * _target(temperature, atoms)
     dynamics.target_kinetic_energy = 0.5 * dynamics.temp * dynamics.ndof
 

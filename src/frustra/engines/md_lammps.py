@@ -56,13 +56,14 @@ class LammpsEngine:
 
     @property
     def identity(self) -> dict[str, str]:
-        """Hashes of start and potential, and the settings."""
-        times = (self._timestep, self._thermostat_time, self._barostat_time)
+        """Hashes of start and potential, and the settings; see `Engine`."""
         return {
             "engine": "LAMMPS",
             "start": fingerprint(self._atoms),
             "potential": self._potential.fingerprint,
-            "settings": " ".join([self._thermostat, *(f"{t:.8g}" for t in times)]),
+            "timestep": f"{self._timestep:.8g}",
+            "nvt": f"{self._thermostat} {self._thermostat_time:.8g}",
+            "npt": f"{self._thermostat_time:.8g} {self._barostat_time:.8g}",
         }
 
     def advance(

@@ -11,7 +11,7 @@ import numpy as np
 from ase import Atoms
 
 import frustra
-from frustra.arrays import Array
+from frustra.arrays import Array, IntArray
 from frustra.engines.calculator import ALL
 from frustra.engines.lammps import preamble, read_dump, run_lammps, write_data, write_dump
 from frustra.engines.potential import Evaluation, Property, check_frames, file_fingerprint
@@ -43,8 +43,13 @@ class LammpsPotential:
     provides: frozenset[Property] = ALL
 
     def evaluate(self, frames: Sequence[Atoms]) -> Evaluation:
-        """Evaluate all frames in one run of LAMMPS; cells may differ and have any orientation."""
+        """Evaluate frames in one run of LAMMPS for each order of the atoms; cells may be any."""
         check_frames(frames, self.name, self.species)
+        orders = np.array([f.numbers for f in frames])
+        kinds, which = np.unique(orders, axis=0, return_inverse=True)
+        if len(kinds) > 1:
+            groups = [np.flatnonzero(which.reshape(-1) == k) for k in range(len(kinds))]
+            return _scattered([self.evaluate([frames[i] for i in group]) for group in groups], groups)
         turned, rotations = zip(*(lower_triangular(f) for f in frames), strict=True)
         with TemporaryDirectory(prefix="frustra-") as name:
             folder = Path(name)
@@ -83,6 +88,17 @@ def _collected(values: Array, totals: Array, rotations: Array) -> Evaluation:
         atomic_energies=values[:, :, 4],
         stress=np.swapaxes(rotations, 1, 2) @ stress @ rotations,
     )
+
+
+def _scattered(parts: Sequence[Evaluation], groups: Sequence[IntArray]) -> Evaluation:
+    """Return the evaluations of groups of frames in the order of the frames."""
+    order = np.argsort(np.concatenate(groups))
+
+    def joined(name: str) -> Array:
+        values: Array = np.concatenate([getattr(p, name) for p in parts])[order]
+        return values
+
+    return Evaluation(joined("energies"), joined("forces"), joined("atomic_energies"), joined("stress"))
 
 
 def embedded_potentials() -> list[str]:

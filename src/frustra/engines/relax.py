@@ -1,6 +1,7 @@
 """Static relaxation: many frames in one cell, or one crystal with its cell."""
 
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +11,8 @@ from ase import Atoms
 from pydantic import Field
 
 from frustra.arrays import Array
+from frustra.engines.batched import relax_batched
+from frustra.engines.calculator import CalculatorPotential
 from frustra.engines.lammps import (
     Progress,
     cell_coupling,
@@ -39,6 +42,12 @@ class RelaxSettings(Settings):
         0.1,
         gt=0,
         description="largest move of an atom in one line search (Å), small enough to stay in the basin",
+    )
+    batch: int = Field(
+        0,
+        ge=0,
+        description="frames relaxed at once on one GPU by torch-sim, for families that have a batched model "
+        "(sevennet, mace); 0: one after the other",
     )
 
 
@@ -85,6 +94,10 @@ def relax_frames(
     settings = settings or RelaxSettings()
     if not frames:
         raise EngineError("no frames to relax", "at least one")
+    if settings.batch and isinstance(potential, CalculatorPotential):
+        return relax_batched(
+            frames, potential, settings.batch, settings.fmax, settings.max_steps, settings.max_move, progress
+        )
     if not isinstance(potential, LammpsPotential):
         return relax_positions(
             frames, potential, settings.fmax, settings.max_steps, settings.max_move, progress
@@ -92,16 +105,21 @@ def relax_frames(
     if folder is None:
         with TemporaryDirectory(prefix="frustra-") as temporary:
             return relax_frames(frames, potential, settings, Path(temporary), progress)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_data(folder / "structure.data", frames[0], potential.species, potential.charges)
+    work = _fresh(folder / "frames")
+    write_data(work / "structure.data", frames[0], potential.species, potential.charges)
     start = np.stack([f.positions for f in frames])
     cell = frames[0].cell.array.copy()
-    write_dump(folder / "frames.dump", start, np.broadcast_to(cell, (len(start), 3, 3)))
-    for stale in ("relaxed.dump", "energies.txt"):
-        (folder / stale).unlink(missing_ok=True)
+    write_dump(work / "frames.dump", start, np.broadcast_to(cell, (len(start), 3, 3)))
     script = _frames_script(potential, _minimise(settings), len(frames))
-    output = run_lammps(script, folder, progress, mark=r"FRAME (\d+)")
-    return _collect(output, folder, frames[0], start, settings.fmax)
+    output = run_lammps(script, work, progress, mark=r"FRAME (\d+)")
+    return _collect(output, work, frames[0], start, settings.fmax)
+
+
+def _fresh(folder: Path) -> Path:
+    """Return an empty folder: LAMMPS outlives a killed worker for a while, and must find its own removed."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def _frames_script(potential: LammpsPotential, minimise: list[str], count: int) -> str:
@@ -175,8 +193,8 @@ def relax_crystal(
     if folder is None:
         with TemporaryDirectory(prefix="frustra-") as temporary:
             return relax_crystal(atoms, potential, settings, Path(temporary))
-    folder.mkdir(parents=True, exist_ok=True)
-    write_data(folder / "structure.data", atoms, potential.species, potential.charges)
+    work = _fresh(folder / "crystal")
+    write_data(work / "structure.data", atoms, potential.species, potential.charges)
     box = f"fix box all box/relax {cell_coupling(atoms.cell.array, '0.0')} vmax 0.005"
     rounds = [line for _ in range(3) for line in (box, *_minimise(settings)[:3], "unfix box")]
     finish = [
@@ -184,11 +202,11 @@ def relax_crystal(
         "write_dump all custom relaxed.dump id xu yu zu modify sort id format float %.12g",
     ]
     head = preamble(potential.commands, potential.charges)
-    output = run_lammps(head + "\n".join(["thermo 0", *rounds, *finish]) + "\n", folder)
+    output = run_lammps(head + "\n".join(["thermo 0", *rounds, *finish]) + "\n", work)
     found = re.findall(r"^CELL (.+)$", output, flags=re.MULTILINE)
     lx, ly, lz, xy, xz, yz = (float(v) for v in found[-1].split())
     cell = np.array([[lx, 0, 0], [xy, ly, 0], [xz, yz, lz]])
-    positions = read_dump(folder / "relaxed.dump", len(atoms), 4)[0, :, 1:4]
+    positions = read_dump(work / "relaxed.dump", len(atoms), 4)[0, :, 1:4]
     strained = Atoms(numbers=atoms.numbers, positions=positions, cell=cell, pbc=True)
-    final = relax_frames([strained], potential, settings, folder / "positions")
+    final = relax_frames([strained], potential, settings, folder)
     return final.atoms(0), float(final.energies[0])

@@ -17,6 +17,9 @@ from frustra.geometry import LatticeType, lattice_type, minimum_image, with_latt
 from frustra.snapshots import Snapshots
 from frustra.structures import strained
 
+SINGLE = 1e-3
+"""Relative difference between two evaluations of one force that a model in single precision may show."""
+
 
 class LatticeFilter(FrechetCellFilter):
     """ASE's cell filter, letting the cell change only within its lattice type.
@@ -60,6 +63,18 @@ def relax_positions(
         relaxed.append(Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True))
         calls.append(steps + 1)
         reasons.append("force tolerance" if done else f"{max_steps} steps")
+    return snapshots_of(frames, relaxed, potential, fmax, reasons, calls)
+
+
+def snapshots_of(
+    frames: Sequence[Atoms],
+    relaxed: Sequence[Atoms],
+    potential: Potential,
+    fmax: float,
+    reasons: Sequence[str],
+    calls: Sequence[int],
+) -> Snapshots:
+    """Evaluate relaxed frames once more and record what the relaxation did to each."""
     final = potential.evaluate(relaxed)
     start = np.stack([f.positions for f in frames])
     cell = frames[0].cell.array.copy()
@@ -68,13 +83,13 @@ def relax_positions(
     displacements = np.linalg.norm(moved - moved.mean(axis=1, keepdims=True), axis=2)
     force = np.linalg.norm(final.forces, axis=2).max(axis=1)
     return Snapshots(
-        positions=positions,
+        positions=start + moved,
         cell=cell,
         numbers=frames[0].numbers.astype(np.int64),
         energies=final.energies,
         atomic_energies=final.partition(potential.name),
         fmax=force,
-        converged=force <= fmax * (1 + 1e-3),  # a model in single precision repeats itself to 1e-4
+        converged=force <= fmax * (1 + SINGLE),
         reason=np.array(reasons, dtype=str),
         force_calls=np.array(calls, dtype=np.int64),
         max_displacement=displacements.max(axis=1),
@@ -95,7 +110,11 @@ def _descend(
     atoms: Atoms, potential: Potential, fmax: float, max_steps: int, max_move: float, with_cell: bool = False
 ) -> tuple[int, bool]:
     """Minimise the energy in place; return the number of steps and whether the forces are below fmax."""
-    atoms.calc = calculator_of(potential)
+    calculator = calculator_of(potential)
+    reset = getattr(calculator, "reset", None)
+    if reset is not None:
+        reset()  # what it remembers of other frames must not show: a resumed run has seen others
+    atoms.calc = calculator
     target: Any = LatticeFilter(atoms) if with_cell else atoms
     optimiser = LBFGS(target, logfile=os.devnull, maxstep=max_move)
     done = optimiser.run(fmax=fmax, steps=max_steps)

@@ -17,6 +17,7 @@ from ase.calculators.calculator import BaseCalculator
 from frustra.engines import adapters
 from frustra.engines.adapters import Known
 from frustra.engines.calculator import CalculatorPotential, told
+from frustra.engines.committee import load_committee
 from frustra.engines.pairstyle import LammpsPotential, embedded_potentials, load_commands, load_pod
 from frustra.engines.potential import Potential, file_fingerprint
 from frustra.errors import PotentialError
@@ -254,6 +255,9 @@ FAMILIES: dict[str, Family] = {
     "mace": Family("a MACE model file", "mace", _load_mace),
     "nequip": Family("a compiled NequIP or Allegro model (*.nequip.pt2)", "nequip", _load_nequip),
     "metatomic": Family("an exported metatomic model", "metatomic", _load_metatomic),
+    "committee": Family(
+        "two or more models joined by +, as pod:li-y-cl+mtp:FILE:Li,Y,Cl", "", load_committee
+    ),
     "ase": Family("package.module:factory, any function that returns an ASE calculator", "", _load_ase),
 }
 """Every family by its name."""
