@@ -250,6 +250,7 @@ def _batch(subject: Subject) -> tuple[Check, ...]:
     rng = subject.rng(6)
     moves = RATTLE * rng.normal(size=(2, len(subject.atoms), 3))
     frames = [subject.atoms, displaced(subject.atoms, moves[0]), displaced(subject.atoms, moves[1])]
+    frames[1] = frames[1][rng.permutation(len(subject.atoms))]
     frames[2] = deformed(frames[2], np.eye(3) + np.diag([SHEAR, -SHEAR, SHEAR]))
     singles = _joined([subject.evaluate(f) for f in frames])
     means = "what it says of a frame depends on the frames evaluated with it"

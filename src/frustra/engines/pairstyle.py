@@ -49,7 +49,7 @@ class LammpsPotential:
         kinds, which = np.unique(orders, axis=0, return_inverse=True)
         if len(kinds) > 1:
             groups = [np.flatnonzero(which.reshape(-1) == k) for k in range(len(kinds))]
-            return _scattered([self.evaluate([frames[i] for i in group]) for group in groups], groups)
+            return _scattered([self.evaluate([frames[int(i)] for i in group]) for group in groups], groups)
         turned, rotations = zip(*(lower_triangular(f) for f in frames), strict=True)
         with TemporaryDirectory(prefix="frustra-") as name:
             folder = Path(name)

@@ -58,6 +58,11 @@ class Evaluation:
                 f"one of {WITH_ATOMIC_ENERGIES}",
                 "a density of atomistic states needs them; MD alone does not",
             )
+        if self.atomic_energies.shape != self.forces.shape[:2]:
+            raise PotentialError(
+                f"per-atom energies of {name} with the shape {self.atomic_energies.shape}",
+                f"{self.forces.shape[:2]}, one for each frame and atom",
+            )
         error = float(np.abs(self.atomic_energies.sum(axis=1) - self.energies).max())
         if not error <= ENERGY_SUM_TOLERANCE * self.forces.shape[1]:
             raise PotentialError(

@@ -255,9 +255,7 @@ FAMILIES: dict[str, Family] = {
     "mace": Family("a MACE model file", "mace", _load_mace),
     "nequip": Family("a compiled NequIP or Allegro model (*.nequip.pt2)", "nequip", _load_nequip),
     "metatomic": Family("an exported metatomic model", "metatomic", _load_metatomic),
-    "committee": Family(
-        "two or more models joined by +, as pod:li-y-cl+mtp:FILE:Li,Y,Cl", "", load_committee
-    ),
+    "committee": Family("models joined by +, as pod:li-y-cl+mtp:FILE:Li,Y,Cl", "", load_committee),
     "ase": Family("package.module:factory, any function that returns an ASE calculator", "", _load_ase),
 }
 """Every family by its name."""
