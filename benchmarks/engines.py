@@ -144,7 +144,6 @@ LAMMPS_WAYS = {
     "LAMMPS cg": ("min_style cg", "min_modify norm max dmax 0.1 line quadratic", 1),
     "LAMMPS cg, then fire": ("min_style cg", "min_modify norm max dmax 0.1 line quadratic", 2),
     "LAMMPS cg backtrack": ("min_style cg", "min_modify norm max dmax 0.1 line backtrack", 1),
-    "LAMMPS hftn": ("min_style hftn", "min_modify norm max dmax 0.1", 1),
     "LAMMPS sd": ("min_style sd", "min_modify norm max dmax 0.1 line quadratic", 1),
     "LAMMPS fire": ("min_style fire", "min_modify norm max dmax 0.1", 1),
     "LAMMPS quickmin": ("min_style quickmin", "min_modify norm max dmax 0.1", 1),
@@ -215,8 +214,9 @@ def _in_process() -> Any:
     import ctypes  # noqa: PLC0415
     from importlib import metadata  # noqa: PLC0415
 
-    library = next(f for f in metadata.files("mpich") or [] if f.name.startswith("libmpi.so"))
-    ctypes.CDLL(str(library.locate()), mode=ctypes.RTLD_GLOBAL)
+    found = [Path(str(f.locate())) for f in metadata.files("mpich") or [] if f.name.startswith("libmpi.so")]
+    library = max(found, key=lambda path: path.stat().st_size)  # the others are stand-ins for links
+    ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
     from ase.calculators.lammpslib import LAMMPSlib  # noqa: PLC0415
 
     potential = load_potential("pod:li-y-cl")

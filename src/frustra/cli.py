@@ -47,7 +47,7 @@ def _plain_errors() -> Iterator[None]:
     except FrustraError as error:
         _fail(str(error))
     except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT}:
+        if error.errno not in {errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EFBIG}:
             raise
         place = f" ({error.filename})" if error.filename else ""
         _fail(f"{os.strerror(error.errno)}{place}; finished steps are kept; mend it and run again")

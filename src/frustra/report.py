@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _ASSETS = Path(__file__).parent / "assets"
 
+STARTS = {"ordered": "from the ground state", "quenched": "from ions disordered by heat"}
+"""What the runs of a material start from, in words."""
+
 SOFTNESS = (
     "Machine-learning potentials tend to be soft (forces too small away from equilibrium): expect transition "
     "temperatures, activation energies and energy gaps that are too low. Per-atom energies are a partition "
@@ -167,6 +170,10 @@ def write_report(root: Path, results: Results, analyses: Sequence[MaterialAnalys
     return page
 
 
+def _runs(count: int) -> str:
+    return "one run" if count == 1 else f"{count} independent runs"
+
+
 def _save(picture: Picture, stem: Path) -> None:
     for suffix in (".svg", ".png"):
         with replacing(stem.with_suffix(suffix)) as temporary:
@@ -183,7 +190,9 @@ def _section(
     facts = [
         f"{result.atoms} atoms, {result.ions} {result.specie}",
         f"anions {', '.join(result.anions)}",
-        f"{times.duration_ps:g} ps of MD at each temperature after {times.discarded_ps:g} ps discarded",
+        f"{_runs(result.temperatures[0].runs)} of {times.duration_ps:g} ps at each temperature",
+        f"{times.discarded_ps:g} ps before it discarded",
+        STARTS[result.start],
     ]
     if arrhenius.Ea_eV is not None and arrhenius.sigma_300K_mS_cm is not None:
         facts.append(f"E<sub>a</sub> {format_quantity(arrhenius.Ea_eV)}")

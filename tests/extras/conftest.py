@@ -1,6 +1,8 @@
 """Real packages and real models. A skipped test is a failure here: `make test-extras` brings all it needs."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -35,3 +37,21 @@ def crystal(data: Path) -> Atoms:
     atoms.set_cell(atoms.cell.array @ shape, scale_atoms=True)
     atoms.rattle(0.06, seed=2)
     return Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True)
+
+
+@pytest.fixture(scope="session")
+def worker() -> Iterator[Executor]:
+    """Return another process, as a run has them."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="session")
+def workshop() -> Iterator[Executor]:
+    """Return the process that makes models.
+
+    torch_geometric, which SevenNet imports, replaces functions of torch by some that TorchScript cannot
+    compile; models are compiled where it is not imported.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        yield pool

@@ -29,6 +29,7 @@ def train_deepmd(folder: Path, data: Path) -> Path:
         "training": {
             "training_data": {"systems": ["frames"], "batch_size": 1},
             "numb_steps": 200,
+            "disp_freq": 100,
             "save_freq": 200,
             "seed": 1,
         },
@@ -133,4 +134,12 @@ def write_mace(path: Path, isolated: dict[int, float]) -> Path:
     )
     torch.save(model, path)
     torch.set_default_dtype(torch.float32)
+    return path
+
+
+def write_metatomic(path: Path, per_atom: bool) -> Path:
+    """Export a pair potential; `per_atom` decides whether it offers the energy of each atom."""
+    from tests.extras.pair_model import export
+
+    export(path, per_atom)
     return path

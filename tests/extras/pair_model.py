@@ -20,10 +20,6 @@ CUTOFF = 4.5  # Å
 class Pairs(torch.nn.Module):
     """e_i = ½ Σ_j (z_i z_j / 1000) e^(−r) (1 − r²/R²)² + z_i / 50."""
 
-    def __init__(self, per_atom: bool) -> None:
-        super().__init__()
-        self.per_atom = per_atom
-
     def requested_neighbor_lists(self) -> List[NeighborListOptions]:  # noqa: UP006
         return [NeighborListOptions(cutoff=4.5, full_list=True, strict=True)]
 
@@ -62,7 +58,7 @@ class Pairs(torch.nn.Module):
         return {"energy": TensorMap(Labels(["_"], torch.tensor([[0]])), [block])}
 
 
-def write_metatomic(path: Path, *, per_atom: bool = True) -> Path:
+def export(path: Path, per_atom: bool) -> None:
     """Export the model; `per_atom` decides whether it offers the energy of each atom."""
     kind = "atom" if per_atom else "system"
     capabilities = ModelCapabilities(
@@ -73,6 +69,5 @@ def write_metatomic(path: Path, *, per_atom: bool = True) -> Path:
         supported_devices=["cpu"],
         dtype="float64",
     )
-    model = AtomisticModel(Pairs(per_atom).eval(), ModelMetadata(name="pairs"), capabilities)
+    model = AtomisticModel(Pairs().eval(), ModelMetadata(name="pairs"), capabilities)
     model.save(str(path))
-    return path

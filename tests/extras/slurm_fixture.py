@@ -12,32 +12,42 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-PARSL = ("process_worker_pool", "parsl.executors.high_throughput.interchange")
-"""What the command lines of Parsl's processes hold."""
+INTERCHANGE = "parsl.executors.high_throughput.interchange"
+"""What the command line of the process between run and workers holds."""
 
 
 class Slurm:
-    """What a test asks of the scheduler and of this machine, which is its one node."""
+    """What one run has in the scheduler and on this machine, which is its only node."""
+
+    def __init__(self, root: Path) -> None:
+        start()
+        self.root = root
 
     def jobs(self) -> list[str]:
-        """Return the jobs that wait, run or end."""
+        """Return the run's batch jobs that wait, run or end."""
         shown = subprocess.run(
-            ["squeue", "--noheader", "--format=%i"], check=True, capture_output=True, text=True
+            ["squeue", "--noheader", "--format=%i %o"], check=True, capture_output=True, text=True
         )
-        return shown.stdout.split()
+        lines = (line.split(maxsplit=1) for line in shown.stdout.splitlines())
+        return [job for job, script in lines if script.startswith(f"{self.root}/")]
 
-    def processes(self, *marks: str) -> list[str]:
-        """Return the command lines of living processes that are Parsl's or hold one of the marks."""
+    def processes(self) -> list[psutil.Process]:
+        """Return the run's living processes on the node and beside it: those whose command line names it."""
         found = []
         for process in psutil.process_iter(["cmdline", "status"]):
-            command = " ".join(process.info["cmdline"] or ())
-            if process.info["status"] != psutil.STATUS_ZOMBIE and any(m in command for m in (*PARSL, *marks)):
-                found.append(command)
+            named = any(str(self.root) in word for word in process.info["cmdline"] or ())
+            if named and process.info["status"] != psutil.STATUS_ZOMBIE:
+                found.append(process)
         return found
 
-    def emptied(self, *marks: str, within: float = 60) -> float:
+    def interchange(self) -> psutil.Process:
+        """Return the process between run and workers."""
+        (found,) = (p for p in self.processes() if INTERCHANGE in p.info["cmdline"])
+        return found
+
+    def emptied(self, within: float = 60) -> float:
         """Wait until no job and no process is left; return the seconds that it took."""
-        return waited(lambda: not self.jobs() and not self.processes(*marks), within)
+        return waited(lambda: not self.jobs() and not self.processes(), within)
 
 
 def waited(true: Callable[[], bool], within: float) -> float:
@@ -50,18 +60,17 @@ def waited(true: Callable[[], bool], within: float) -> float:
 
 
 @cache
-def live() -> Slurm:
-    """Return a Slurm that answers."""
-    answers = ["sh", "-c", "sinfo --noheader --format=%T | grep -qE '^(idle|mixed|allocated)$'"]
+def start() -> None:
+    """Start Slurm unless one answers."""
+    answers = ["sh", "-c", "sinfo --noheader --format=%T | grep -qE '^(idle|mixed|allocated|completing)'"]
     if subprocess.run(answers, check=False, stderr=subprocess.DEVNULL).returncode != 0:
         assert os.geteuid() == 0, "no Slurm answers, and only root can start one: scripts/slurm"
         subprocess.run([ROOT / "scripts/slurm"], check=True)
-    return Slurm()
 
 
 @pytest.fixture
-def slurm() -> Iterator[Slurm]:
-    """Return a live Slurm without jobs; the test must leave none."""
-    live().emptied()
-    yield live()
-    live().emptied()
+def slurm(tmp_path: Path) -> Iterator[Slurm]:
+    """Return a live Slurm for a run in `tmp_path`; afterwards nothing of it may be left."""
+    seen = Slurm(tmp_path)
+    yield seen
+    seen.emptied()

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +15,22 @@ from ase.io import write
 
 from frustra.engines.potential import Evaluation
 from frustra.engines.zoo import load_potential
-from tests.extras.checks import Case, PotentialChecks, another_process, by_ase
-from tests.extras.models import CUTOFF, train_deepmd, write_nep, write_nequip
-
-__all__ = ["another_process"]
+from tests.extras.checks import Case, PotentialChecks, by_ase
+from tests.extras.models import CUTOFF, train_deepmd, write_metatomic, write_nep, write_nequip
 
 LYC = frozenset(("Li", "Y", "Cl"))
 
 
-def pod(folder: Path, data: Path) -> Case:
+@dataclass(frozen=True)
+class Bench:
+    """What a model is made with."""
+
+    folder: Path
+    data: Path
+    workshop: Executor
+
+
+def pod(_: Bench) -> Case:
     """Return the shipped potential; LAMMPS is its package, here asked for one frame in another order."""
     potential = load_potential("pod:li-y-cl")
 
@@ -35,9 +44,9 @@ def pod(folder: Path, data: Path) -> Case:
     return Case(potential, LYC, 5.3, own)
 
 
-def deepmd(folder: Path, data: Path) -> Case:
+def deepmd(bench: Bench) -> Case:
     """Return a Deep Potential; its package's own interface runs apart, as TensorFlow and torch may clash."""
-    path = train_deepmd(folder, data)
+    path = train_deepmd(bench.folder, bench.data)
     script = (
         "import json, sys, numpy as np; from ase.io import read; from deepmd.infer import DeepPot\n"
         "m, a = DeepPot(sys.argv[1]), read(sys.argv[2])\n"
@@ -47,8 +56,8 @@ def deepmd(folder: Path, data: Path) -> Case:
     )
 
     def own(atoms: Atoms) -> Evaluation:
-        write(folder / "frame.traj", atoms)
-        words = [sys.executable, "-c", script, str(path), str(folder / "frame.traj")]
+        write(bench.folder / "frame.traj", atoms)
+        words = [sys.executable, "-c", script, str(path), str(bench.folder / "frame.traj")]
         said = subprocess.run(words, capture_output=True, check=True, text=True).stdout
         energy, forces, virial, atomic = map(np.array, json.loads(said.strip().splitlines()[-1]))
         stress = -virial.reshape(1, 3, 3) / atoms.get_volume()
@@ -57,43 +66,43 @@ def deepmd(folder: Path, data: Path) -> Case:
     return Case(load_potential(f"deepmd:{path}"), LYC, CUTOFF, own)
 
 
-def mtp(folder: Path, data: Path) -> Case:
+def mtp(bench: Bench) -> Case:
     """Return the published moment tensor potential; motep's other engine, in numpy, is the judge."""
     from motep.calculator import MTP
     from motep.io.mlip.mtp import read_mtp
 
-    path = data / "potentials_LYC_MTP/PBE.optB88.mtp"
+    path = bench.data / "potentials_LYC_MTP/PBE.optB88.mtp"
     parameters = read_mtp(str(path))
     parameters.species = [3, 39, 17]
     potential = load_potential(f"mtp:{path}:Li,Y,Cl")
     return Case(potential, LYC, 5.0, lambda atoms: by_ase(atoms, MTP(parameters, engine="numpy")))
 
 
-def nep(folder: Path, data: Path) -> Case:
+def nep(bench: Bench) -> Case:
     """Return a NEP of random parameters; calorine's functions judge its calculator."""
     from calorine.nep import get_potential_forces_and_virials
 
-    path = write_nep(folder / "nep.txt")
+    path = write_nep(bench.folder / "nep.txt")
 
     def own(atoms: Atoms) -> Evaluation:
         energies, forces, virials = get_potential_forces_and_virials(atoms, str(path))
         stress = -np.sum(virials, axis=0).reshape(1, 3, 3) / atoms.get_volume()
         return Evaluation(np.array([np.sum(energies)]), forces[None], np.array(energies)[None], stress)
 
-    return Case(load_potential("nep:nep.txt", folder), LYC, CUTOFF, own)
+    return Case(load_potential("nep:nep.txt", bench.folder), LYC, CUTOFF, own)
 
 
-def sevennet(folder: Path, data: Path) -> Case:
+def sevennet(_: Bench) -> Case:
     """Return SevenNet-0."""
     from sevenn.calculator import SevenNetCalculator
 
     calculator = SevenNetCalculator("7net-0", device="cpu")
     everything = LYC | {"H", "O", "Pu"}
     potential = load_potential("sevennet:7net-0")
-    return Case(potential, everything, 5.0, lambda atoms: by_ase(atoms, calculator), double=False)
+    return Case(potential, everything, 5.0, lambda atoms: by_ase(atoms, calculator), double=False, step=0.03)
 
 
-def chgnet(folder: Path, data: Path) -> Case:
+def chgnet(_: Bench) -> Case:
     """Return CHGNet 0.3.0; its energies are per atom and its site energies not, in its own words."""
     from chgnet.model.model import CHGNet
     from pymatgen.io.ase import AseAtomsAdaptor
@@ -106,26 +115,26 @@ def chgnet(folder: Path, data: Path) -> Case:
         energy = np.array([float(said["e"]) * len(atoms)])
         return Evaluation(energy, said["f"][None], said["site_energies"][None], said["s"][None] * units.GPa)
 
-    return Case(load_potential("chgnet:0.3.0"), LYC | {"H", "Pu"}, 6.0, own, double=False)
+    potential = load_potential("chgnet:0.3.0")
+    # a short step: its energy has small jumps where neighbours cross its cutoffs
+    return Case(potential, LYC | {"H", "Pu"}, 6.0, own, double=False, step=0.005)
 
 
-def nequip(folder: Path, data: Path) -> Case:
+def nequip(bench: Bench) -> Case:
     """Return a small NequIP network."""
     from nequip.integrations.ase import NequIPCalculator
 
-    path = write_nequip(folder / "small.nequip.pth")
+    path = bench.workshop.submit(write_nequip, bench.folder / "small.nequip.pth").result()
     calculator = NequIPCalculator.from_compiled_model(str(path), device="cpu")
     potential = load_potential(f"nequip:{path}")
     return Case(potential, LYC, CUTOFF, lambda atoms: by_ase(atoms, calculator))
 
 
-def metatomic(folder: Path, data: Path) -> Case:
+def metatomic(bench: Bench) -> Case:
     """Return a pair potential exported as a metatomic model."""
     from metatomic_ase import MetatomicCalculator
 
-    from tests.extras.pair_model import write_metatomic
-
-    path = write_metatomic(folder / "pairs.pt")
+    path = bench.workshop.submit(write_metatomic, bench.folder / "pairs.pt", True).result()
 
     def own(atoms: Atoms) -> Evaluation:
         said = MetatomicCalculator(str(path)).compute_energy(atoms, True, per_atom=True)
@@ -135,13 +144,19 @@ def metatomic(folder: Path, data: Path) -> Case:
     return Case(load_potential(f"metatomic:{path}"), LYC, CUTOFF, own)
 
 
-MAKERS = (pod, mtp, nep, deepmd, sevennet, chgnet, nequip, metatomic)
+# metatomic cannot be imported after SevenNet: see `workshop`
+MAKERS = (pod, mtp, nep, deepmd, metatomic, nequip, sevennet, chgnet)
 
 
 @pytest.fixture(scope="module", params=MAKERS, ids=lambda maker: maker.__name__)
-def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, data: Path) -> Case:
-    maker: Callable[[Path, Path], Case] = request.param
-    return maker(tmp_path_factory.mktemp(maker.__name__), data)
+def case(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    data: Path,
+    workshop: Executor,
+) -> Case:
+    maker: Callable[[Bench], Case] = request.param
+    return maker(Bench(tmp_path_factory.mktemp(maker.__name__), data, workshop))
 
 
 class TestFamilies(PotentialChecks):

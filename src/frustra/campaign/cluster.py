@@ -50,6 +50,9 @@ BEAT, LOST = 5, 20
 CLOSING = 60
 """Seconds that the end of a run may take; what then remains is left to the process that outlives it."""
 
+_END = """trap 'trap "" TERM; kill 0' EXIT"""
+"""Ends with a job script what its workers started; not every scheduler does."""
+
 _CANCEL = {"slurm": "scancel", "pbs": "qdel"}
 _ASKS_GPUS = {"slurm": re.compile(r"--(gres|gpus)\b"), "pbs": re.compile(r"ngpus")}
 
@@ -67,7 +70,7 @@ def cluster_pool(resources: ResourceSettings, root: Path) -> Iterator[Executor]:
     folder = root / "parsl"
     folder.mkdir(parents=True, exist_ok=True)
     with _log_to(folder / "driver.log"), _outliving(_CANCEL[resources.executor]) as tell:
-        manager = _manager(resources, tell)
+        manager = _manager(resources, folder, tell)
         kernel = DataFlowKernel(_config(manager, folder))
         pool = _ClusterPool(kernel, resources.gpus)
         threading.Thread(target=pool.fail_after, args=(manager.interchange_proc,), daemon=True).start()
@@ -179,7 +182,7 @@ def _config(manager: Any, folder: Path) -> Any:
     )
 
 
-def _manager(resources: ResourceSettings, tell: Callable[[str], None]) -> Any:
+def _manager(resources: ResourceSettings, folder: Path, tell: Callable[[str], None]) -> Any:
     """Return Parsl's part that passes jobs to workers; the jobs that it starts are told."""
     provider = _provider(resources)
     submit = provider.submit
@@ -200,7 +203,7 @@ def _manager(resources: ResourceSettings, tell: Callable[[str], None]) -> Any:
         heartbeat_period=BEAT,
         heartbeat_threshold=LOST,
         drain_period=seconds_of(resources.walltime) - 60 * resources.margin,
-        interchange_launch_cmd=_interchange(),
+        interchange_launch_cmd=_interchange(folder),
         block_error_handler=windowed_error_handler,  # three batch jobs in a row
     )
     if not resources.address:
@@ -208,12 +211,13 @@ def _manager(resources: ResourceSettings, tell: Callable[[str], None]) -> Any:
     return manager
 
 
-def _interchange() -> list[str]:
+def _interchange(folder: Path) -> list[str]:
     """Return the command of the process between run and workers; it ends with the run, and workers with it.
 
-    A session of its own keeps Ctrl-C from it, which Parsl needs it to survive.
+    A session of its own keeps Ctrl-C from it, which Parsl needs it to survive. The folder, which it does not
+    read, tells whoever lists processes to which run it belongs.
     """
-    module = [sys.executable, "-m", "parsl.executors.high_throughput.interchange"]
+    module = [sys.executable, "-m", "parsl.executors.high_throughput.interchange", str(folder)]
     return ["setpriv", "--pdeathsig", "TERM", "setsid", *module] if shutil.which("setpriv") else module
 
 
@@ -246,7 +250,7 @@ def _provider(resources: ResourceSettings) -> Any:
         "max_blocks": resources.blocks,
         "walltime": resources.walltime,
         "scheduler_options": "".join(f"{mark} {line}\n" for line in resources.scheduler_options),
-        "worker_init": "\n".join([*resources.worker_init, *_preparation()]),
+        "worker_init": "\n".join([_END, *resources.worker_init, *_preparation()]),
         "launcher": launcher,
         "cmd_timeout": 60,
     }

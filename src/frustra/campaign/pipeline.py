@@ -3,6 +3,7 @@
 structures → walks (ground state) → mean cells → MD runs and their relaxed snapshots → analysis → files
 """
 
+import shutil
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
@@ -52,6 +53,7 @@ class Outcome:
 def run_study(materials: Sequence[Material], executor: Executor, watch: Watch) -> Outcome:
     """Do all jobs that are missing, then analyse every material; one that fails does not stop the others."""
     root = materials[0].context.root
+    shutil.rmtree(materials[0].context.progress, ignore_errors=True)  # what a killed run told last
     for m in materials:
         for number, start in enumerate(m.starts, 1):
             write_structure(root / f"{m.context.material}_start_{number}.extxyz", start)
@@ -124,14 +126,15 @@ def write_results(materials: Sequence[Material], outcome: Outcome) -> Results:
     """Write `states.parquet` and `results.json` of what was analysed; return the results."""
     context = materials[0].context
     write_states(context.root / "states.parquet", concatenate(a.states for a in outcome.analyses.values()))
-    warnings = [w for m in materials if m.context.material in outcome.analyses for w in m.warnings]
+    failed = [f"{f.material} failed at {f.job}: {f.reason}" for f in outcome.failures]
+    doubtful = [w for m in materials if m.context.material in outcome.analyses for w in m.warnings]
     results = Results(
         frustra_version=metadata.version("frustra"),
         created=strftime("%Y-%m-%dT%H:%M:%S%z"),
         study=context.study.model_dump(mode="json"),
         potential=_described(context.potential),
         versions={name: metadata.version(name) for name in PACKAGES},
-        warnings=[*warnings, *(w for a in outcome.analyses.values() for w in a.warnings)],
+        warnings=[*failed, *doubtful, *(w for a in outcome.analyses.values() for w in a.warnings)],
         failures={f.material: f"{f.job}: {f.reason}" for f in outcome.failures},
         materials={name: a.result for name, a in outcome.analyses.items()},
     )

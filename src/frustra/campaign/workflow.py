@@ -7,12 +7,14 @@ only what is missing.
 
 import hashlib
 import json
+import os
 import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -101,13 +103,20 @@ class Step:
         try:
             yield
         except Exception as error:
-            told = {
-                "error": str(error) or type(error).__name__,
-                "ended": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            }
+            full = _full(error, self.root)
+            told = {"error": str(full or error) or type(error).__name__, "ended": _now()}
             with _best_effort():
                 write_json(self.failure, {**told, "traceback": traceback.format_exc()})
+            if full is not None:
+                raise full from error
             raise
+
+
+def _full(error: Exception, folder: Path) -> DataError | None:
+    """Return the sentence for a full disk; HDF5 and others raise anything at all."""
+    if not any(os.strerror(number) in str(error) for number in (ENOSPC, EDQUOT, EFBIG)):
+        return None
+    return DataError(f"no space left in {folder}", remedy="free some and run again; finished steps are kept")
 
 
 def _now() -> str:

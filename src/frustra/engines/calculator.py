@@ -139,6 +139,8 @@ class PotentialCalculator(Calculator):
     def __init__(self, potential: Potential) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._potential = potential
+        self.calls = 0
+        """How often the potential was evaluated."""
 
     def calculate(
         self,
@@ -150,6 +152,7 @@ class PotentialCalculator(Calculator):
         super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
         subject: Any = self.atoms if atoms is None else atoms
         found = self._potential.evaluate([subject])
+        self.calls += 1
         self.results = {"energy": float(found.energies[0]), "forces": found.forces[0]}
         if found.stress is not None:
             self.results["stress"] = found.stress[0][(0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1)]

@@ -67,11 +67,16 @@ def imported(module: str, extra: str) -> ModuleType:
     """Import the package of an extra; say how to install it where it is missing."""
     try:
         return import_module(module)
-    except (ImportError, OSError) as error:  # OSError: a library of the package does not load
+    except ImportError as error:
         raise PotentialError(
             f"the package {module} cannot be imported ({told(error)})",
             remedy=f'install it: pip install "frustra[{extra}]"',
         ) from None
+    except Exception as error:  # a library that does not load, or one that another package has changed
+        raise PotentialError(
+            f"the package {module} fails when it is imported ({told(error)})",
+            remedy=f'give it an environment of its own, with pip install "frustra[{extra}]"',
+        ) from error
 
 
 def model_file(argument: str, base: Path) -> Path:
