@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from frustra.campaign import executors
-from frustra.campaign.executors import GPUS, ONE_THREAD, ResourceSettings, executor_of
+from frustra.campaign.executors import GPUS, ResourceSettings, executor_of
 from frustra.errors import EngineError, StructureError
 
 CLUSTERS = ["slurm", "pbs"]
@@ -82,7 +82,9 @@ def test_workers_have_one_thread_whatever_the_run_has(
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     monkeypatch.delenv(GPUS, raising=False)
     (seen,) = surroundings(tmp_path, workers=1)
-    assert {name: seen.get(name) for name in ONE_THREAD} == ONE_THREAD
+    wanted = ResourceSettings().environment
+    assert {name: seen.get(name) for name in wanted} == wanted
+    assert set(wanted.values()) == {"1"}
     assert GPUS not in seen
     assert os.environ["OMP_NUM_THREADS"] == "7"
     assert "MKL_NUM_THREADS" not in os.environ

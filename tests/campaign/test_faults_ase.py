@@ -26,7 +26,7 @@ class Salt(Calculator):
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
         super().calculate(atoms, properties, system_changes)
         self.calls += 1
-        if len(self.atoms) == 16 and self.calls > 40:
+        if len(self.atoms) == 8 and self.calls > 40:
             raise RuntimeError("the model is tired")
         i, j, d, D = neighbor_list("ijdD", self.atoms, CUTOFF)
         charges = np.where(self.atoms.numbers == 3, 1.0, -1.0)
@@ -62,7 +62,7 @@ moves = 2
 hold = 0.06
 cool = 0.06
 [md]
-temperatures = [500, 900]
+temperatures = [700]
 equilibration = 0.1
 production = 0.6
 interval = 0.03
@@ -70,7 +70,7 @@ npt_time = 0.4
 checkpoint = 0.1
 thermostat = "{thermostat}"
 [start]
-order = "both"
+order = "quenched"
 hold = 0.05
 cool = 0.05
 [sampling]
@@ -92,11 +92,9 @@ def study(folder: Path, thermostat: str = "bussi", **repeats: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("thermostat", ["bussi", "nose-hoover"])
-def test_a_killed_run_through_ase_goes_on_and_ends_with_the_same_numbers(
-    thermostat: str, tmp_path: Path
-) -> None:
-    file, out = study(tmp_path, thermostat, good="[2, 2, 1]"), tmp_path / "out"
+def test_a_killed_run_through_ase_goes_on_and_ends_with_the_same_numbers(tmp_path: Path) -> None:
+    # a chain in equilibrium; while the ions are cooled it is Bussi's thermostat
+    file, out = study(tmp_path, "nose-hoover", good="[1, 1, 2]"), tmp_path / "out"
     complete(file, tmp_path / "unbroken")
     signs = ("good/walk-2*.part/cool/piece-000000.npz", "good/*/md-quenched-*.part/md/piece-000002.npz")
     kept: dict[str, str] = {}
@@ -111,17 +109,17 @@ def test_a_killed_run_through_ase_goes_on_and_ends_with_the_same_numbers(
     complete(file, out)
     assert finished(out).items() >= kept.items()
     assert_same(out, tmp_path / "unbroken")
-    cell = read_json(out / "results.json")["materials"]["good"]["temperatures"][1]["cell"]
+    cell = read_json(out / "results.json")["materials"]["good"]["temperatures"][0]["cell"]
     assert cell["lengths_A"][0] == pytest.approx(cell["lengths_A"][1], rel=1e-9)  # still tetragonal
     assert cell["angles_deg"] == pytest.approx((90, 90, 90))
 
 
 def test_a_material_whose_model_fails_does_not_stop_the_other(tmp_path: Path) -> None:
-    file, out = study(tmp_path, good="[2, 2, 1]", bad="[2, 1, 1]"), tmp_path / "out"
+    file, out = study(tmp_path, good="[1, 1, 2]", bad="[1, 1, 1]"), tmp_path / "out"
     broken = frustra("run", file, "--out", out, "--workers", 2)
     assert broken.returncode == 1
     results = read_json(out / "results.json")
-    assert {"good", "good-quenched"} == set(results["materials"])
+    assert list(results["materials"]) == ["good"]
     assert list(results["failures"]) == ["bad"]
     (sentence,) = sentences(broken.stderr)
     assert "the model is tired" in sentence

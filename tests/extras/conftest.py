@@ -10,6 +10,8 @@ import pytest
 from ase import Atoms
 from ase.io import read
 
+from tests.extras.models import train_deepmd
+
 HERE = Path(__file__).parent
 
 
@@ -33,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def crystal(data: Path) -> Atoms:
     """Return 30 atoms of Li3YCl6, strained and rattled, so that neither forces nor stress vanish."""
     atoms = read(data / "LYC_ordered_exp.cif")
-    shape = np.eye(3) + [[0.01, 0.005, 0.0], [0.005, -0.015, 0.008], [0.0, 0.008, 0.01]]
+    shape = np.array([[1.01, 0.005, 0.0], [0.005, 0.985, 0.008], [0.0, 0.008, 1.01]])
     atoms.set_cell(atoms.cell.array @ shape, scale_atoms=True)
     atoms.rattle(0.06, seed=2)
     return Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True)
@@ -55,3 +57,9 @@ def workshop() -> Iterator[Executor]:
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         yield pool
+
+
+@pytest.fixture(scope="session")
+def deep_potential(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    """Return a frozen Deep Potential."""
+    return train_deepmd(tmp_path_factory.mktemp("deepmd"), data)

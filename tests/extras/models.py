@@ -104,7 +104,7 @@ def write_nequip(path: Path) -> Path:
 
 def write_mace(path: Path, isolated: dict[int, float]) -> Path:
     """Save a small MACE with energies of the isolated atoms, by atomic number."""
-    from mace import modules  # before e3nn, whose constants it lets torch read
+    from mace import modules  # noqa: I001 - before e3nn, whose constants it lets torch read
 
     import torch
     from e3nn.o3 import Irreps

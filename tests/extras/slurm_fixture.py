@@ -12,9 +12,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-INTERCHANGE = "parsl.executors.high_throughput.interchange"
-"""What the command line of the process between run and workers holds."""
-
 
 class Slurm:
     """What one run has in the scheduler and on this machine, which is its only node."""
@@ -32,22 +29,38 @@ class Slurm:
         return [job for job, script in lines if script.startswith(f"{self.root}/")]
 
     def processes(self) -> list[psutil.Process]:
-        """Return the run's living processes on the node and beside it: those whose command line names it."""
-        found = []
-        for process in psutil.process_iter(["cmdline", "status"]):
-            named = any(str(self.root) in word for word in process.info["cmdline"] or ())
-            if named and process.info["status"] != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        return found
+        """Return the run's living processes, on the node and beside it."""
+        return [process for process in psutil.process_iter() if self._owns(process)]
 
     def interchange(self) -> psutil.Process:
         """Return the process between run and workers."""
-        (found,) = (p for p in self.processes() if INTERCHANGE in p.info["cmdline"])
+        (found,) = (p for p in self.processes() if _is_interchange(p))
         return found
+
+    def clear(self) -> None:
+        """End whatever is left."""
+        for process in self.processes():
+            process.kill()
+        subprocess.run(["scancel", *self.jobs()], check=False, stderr=subprocess.DEVNULL)
+
+    def _owns(self, process: psutil.Process) -> bool:
+        """Say whether a process names the run's folder, or writes into it."""
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            if _is_interchange(process):
+                return any(Path(f.path).is_relative_to(self.root) for f in process.open_files())
+            return any(str(self.root) in word for word in process.cmdline())
+        except psutil.NoSuchProcess:
+            return False
 
     def emptied(self, within: float = 60) -> float:
         """Wait until no job and no process is left; return the seconds that it took."""
         return waited(lambda: not self.jobs() and not self.processes(), within)
+
+
+def _is_interchange(process: psutil.Process) -> bool:
+    return "interchange" in " ".join(process.cmdline())  # it gives itself a title where it can
 
 
 def waited(true: Callable[[], bool], within: float) -> float:
@@ -72,5 +85,8 @@ def start() -> None:
 def slurm(tmp_path: Path) -> Iterator[Slurm]:
     """Return a live Slurm for a run in `tmp_path`; afterwards nothing of it may be left."""
     seen = Slurm(tmp_path)
-    yield seen
-    seen.emptied()
+    try:
+        yield seen
+        seen.emptied()
+    finally:
+        seen.clear()

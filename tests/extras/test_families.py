@@ -16,7 +16,7 @@ from ase.io import write
 from frustra.engines.potential import Evaluation
 from frustra.engines.zoo import load_potential
 from tests.extras.checks import Case, PotentialChecks, by_ase
-from tests.extras.models import CUTOFF, train_deepmd, write_metatomic, write_nep, write_nequip
+from tests.extras.models import CUTOFF, write_metatomic, write_nep, write_nequip
 
 LYC = frozenset(("Li", "Y", "Cl"))
 
@@ -28,6 +28,7 @@ class Bench:
     folder: Path
     data: Path
     workshop: Executor
+    request: pytest.FixtureRequest
 
 
 def pod(_: Bench) -> Case:
@@ -46,7 +47,7 @@ def pod(_: Bench) -> Case:
 
 def deepmd(bench: Bench) -> Case:
     """Return a Deep Potential; its package's own interface runs apart, as TensorFlow and torch may clash."""
-    path = train_deepmd(bench.folder, bench.data)
+    path: Path = bench.request.getfixturevalue("deep_potential")
     script = (
         "import json, sys, numpy as np; from ase.io import read; from deepmd.infer import DeepPot\n"
         "m, a = DeepPot(sys.argv[1]), read(sys.argv[2])\n"
@@ -144,8 +145,9 @@ def metatomic(bench: Bench) -> Case:
     return Case(load_potential(f"metatomic:{path}"), LYC, CUTOFF, own)
 
 
-# metatomic cannot be imported after SevenNet: see `workshop`
-MAKERS = (pod, mtp, nep, deepmd, metatomic, nequip, sevennet, chgnet)
+# metatomic cannot be imported after SevenNet (see `workshop`), and NequIP, used without us, leaves torch in
+# a precision in which SevenNet and CHGNet, used without us, fail
+MAKERS = (pod, mtp, nep, deepmd, metatomic, sevennet, chgnet, nequip)
 
 
 @pytest.fixture(scope="module", params=MAKERS, ids=lambda maker: maker.__name__)
@@ -156,7 +158,7 @@ def case(
     workshop: Executor,
 ) -> Case:
     maker: Callable[[Bench], Case] = request.param
-    return maker(Bench(tmp_path_factory.mktemp(maker.__name__), data, workshop))
+    return maker(Bench(tmp_path_factory.mktemp(maker.__name__), data, workshop, request))
 
 
 class TestFamilies(PotentialChecks):

@@ -10,7 +10,7 @@ from ase import Atoms
 from frustra.engines.lammps import LMP_VARIABLE
 from frustra.engines.zoo import load_potential
 from frustra.errors import EngineError, FrustraError, PotentialError
-from tests.extras.models import train_deepmd, write_metatomic, write_nep, write_nequip
+from tests.extras.models import write_metatomic, write_nep, write_nequip
 
 
 def one_sentence(model: str, folder: Path, atoms: Atoms | None = None) -> str:
@@ -89,6 +89,16 @@ def test_a_nep_without_an_energy_is_refused(tmp_path: Path) -> None:
     assert "dipole" in one_sentence("nep:dipole.txt", tmp_path)
 
 
+def test_packages_of_different_precision_take_turns(
+    tmp_path: Path, workshop: Executor, crystal: Atoms
+) -> None:
+    workshop.submit(write_nequip, tmp_path / "small.nequip.pth").result()
+    double, single = load_potential("nequip:small.nequip.pth", tmp_path), load_potential("chgnet:0.3.0")
+    first = [p.evaluate([crystal]).energies[0] for p in (double, single)]
+    again = [p.evaluate([crystal]).energies[0] for p in (double, single)]
+    assert first == pytest.approx(again, abs=1e-4)
+
+
 def test_a_nequip_model_must_be_compiled(tmp_path: Path) -> None:
     (tmp_path / "last.ckpt").touch()
     with pytest.raises(PotentialError, match="nequip-compile"):
@@ -117,9 +127,9 @@ def test_a_metatomic_model_of_the_total_serves_md_alone(
 
 
 def test_a_named_lammps_is_not_given_the_wheels_plugin(
-    tmp_path: Path, data: Path, crystal: Atoms, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, deep_potential: Path, crystal: Atoms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    potential = load_potential(f"deepmd:{train_deepmd(tmp_path, data)}")
+    potential = load_potential(f"deepmd:{deep_potential}")
     assert np.isfinite(potential.evaluate([crystal]).energies).all()
     fake = tmp_path / "lmp"
     fake.write_text('#!/bin/sh\necho "plugins: $LAMMPS_PLUGIN_PATH."\nexit 1\n', encoding="utf-8")
@@ -130,10 +140,10 @@ def test_a_named_lammps_is_not_given_the_wheels_plugin(
 
 
 def test_a_file_of_lammps_commands_may_name_a_deep_potential(
-    data: Path, tmp_path: Path, crystal: Atoms
+    deep_potential: Path, tmp_path: Path, crystal: Atoms
 ) -> None:
-    path = train_deepmd(tmp_path, data)
-    commands = f"# species: Li Y Cl\n# cutoff: 4.5\npair_style deepmd {path.name}\npair_coeff * *\n"
+    commands = f"# species: Li Y Cl\n# cutoff: 4.5\npair_style deepmd {deep_potential}\npair_coeff * *\n"
     (tmp_path / "commands.lammps").write_text(commands, encoding="utf-8")
     found = load_potential("lammps:commands.lammps", tmp_path).evaluate([crystal])
-    assert found.energies == pytest.approx(load_potential(f"deepmd:{path}").evaluate([crystal]).energies)
+    twin = load_potential(f"deepmd:{deep_potential}").evaluate([crystal])
+    assert found.energies == pytest.approx(twin.energies)

@@ -38,7 +38,7 @@ from parsl.jobs.error_handlers import windowed_error_handler
 from parsl.launchers import SimpleLauncher, SrunLauncher, WrappedLauncher
 from parsl.providers import PBSProProvider, SlurmProvider
 
-from frustra.campaign.executors import GPUS, ONE_THREAD, ResourceSettings, devices_of, seconds_of
+from frustra.campaign.executors import GPUS, ResourceSettings, devices_of, seconds_of
 from frustra.errors import EngineError
 
 RETRIES = 2
@@ -70,7 +70,7 @@ def cluster_pool(resources: ResourceSettings, root: Path) -> Iterator[Executor]:
     folder = root / "parsl"
     folder.mkdir(parents=True, exist_ok=True)
     with _log_to(folder / "driver.log"), _outliving(_CANCEL[resources.executor]) as tell:
-        manager = _manager(resources, folder, tell)
+        manager = _manager(resources, tell)
         kernel = DataFlowKernel(_config(manager, folder))
         pool = _ClusterPool(kernel, resources.gpus)
         threading.Thread(target=pool.fail_after, args=(manager.interchange_proc,), daemon=True).start()
@@ -182,7 +182,7 @@ def _config(manager: Any, folder: Path) -> Any:
     )
 
 
-def _manager(resources: ResourceSettings, folder: Path, tell: Callable[[str], None]) -> Any:
+def _manager(resources: ResourceSettings, tell: Callable[[str], None]) -> Any:
     """Return Parsl's part that passes jobs to workers; the jobs that it starts are told."""
     provider = _provider(resources)
     submit = provider.submit
@@ -199,11 +199,12 @@ def _manager(resources: ResourceSettings, folder: Path, tell: Callable[[str], No
         provider=provider,
         address=min(addresses),  # without one, Parsl asks a web page for this machine's
         max_workers_per_node=resources.workers or resources.gpus or None,
+        cores_per_worker=resources.cores_per_worker,
         prefetch_capacity=0,
         heartbeat_period=BEAT,
         heartbeat_threshold=LOST,
         drain_period=seconds_of(resources.walltime) - 60 * resources.margin,
-        interchange_launch_cmd=_interchange(folder),
+        interchange_launch_cmd=_interchange(),
         block_error_handler=windowed_error_handler,  # three batch jobs in a row
     )
     if not resources.address:
@@ -211,13 +212,12 @@ def _manager(resources: ResourceSettings, folder: Path, tell: Callable[[str], No
     return manager
 
 
-def _interchange(folder: Path) -> list[str]:
+def _interchange() -> list[str]:
     """Return the command of the process between run and workers; it ends with the run, and workers with it.
 
-    A session of its own keeps Ctrl-C from it, which Parsl needs it to survive. The folder, which it does not
-    read, tells whoever lists processes to which run it belongs.
+    A session of its own keeps Ctrl-C from it, which Parsl needs it to survive.
     """
-    module = [sys.executable, "-m", "parsl.executors.high_throughput.interchange", str(folder)]
+    module = [sys.executable, "-m", "parsl.executors.high_throughput.interchange"]
     return ["setpriv", "--pdeathsig", "TERM", "setsid", *module] if shutil.which("setpriv") else module
 
 
@@ -250,7 +250,7 @@ def _provider(resources: ResourceSettings) -> Any:
         "max_blocks": resources.blocks,
         "walltime": resources.walltime,
         "scheduler_options": "".join(f"{mark} {line}\n" for line in resources.scheduler_options),
-        "worker_init": "\n".join([_END, *resources.worker_init, *_preparation()]),
+        "worker_init": "\n".join([_END, *resources.worker_init, *_preparation(resources)]),
         "launcher": launcher,
         "cmd_timeout": 60,
     }
@@ -260,7 +260,7 @@ def _provider(resources: ResourceSettings) -> Any:
         return SlurmProvider(
             partition=resources.queue or None,
             exclusive=not workers,
-            cores_per_node=workers or None,
+            cores_per_node=workers * resources.cores_per_worker or None,
             mem_per_node=resources.memory or None,
             gpus_per_node=gpus or None,
             **shared,
@@ -268,18 +268,19 @@ def _provider(resources: ResourceSettings) -> Any:
     amounts = (f"mem={resources.memory}gb" if resources.memory else "", f"ngpus={gpus}" if gpus else "")
     return PBSProProvider(
         queue=resources.queue or None,
-        cpus_per_node=workers,
+        cpus_per_node=workers * resources.cores_per_worker,
         select_options=":".join(amount for amount in amounts if amount),
         **shared,
     )
 
 
-def _preparation() -> list[str]:
+def _preparation(resources: ResourceSettings) -> list[str]:
     """Return the shell commands that make a worker's surroundings those of the run."""
     passed = {k: v for k, v in os.environ.items() if k.startswith("FRUSTRA_") or k == "PYTHONPATH"}
+    wanted = {**passed, **resources.environment}
     return [
         f"cd {shlex.quote(str(Path.cwd()))}",
-        *(f"export {name}={shlex.quote(value)}" for name, value in sorted({**ONE_THREAD, **passed}.items())),
+        *(f"export {name}={shlex.quote(value)}" for name, value in sorted(wanted.items())),
         f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH",
     ]
 

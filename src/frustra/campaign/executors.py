@@ -23,18 +23,16 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from frustra.engines.lammps import RANKS_VARIABLE, THREADS_VARIABLE
 from frustra.errors import EngineError
 from frustra.settings import Settings
 
-ONE_THREAD = dict.fromkeys(
-    (
-        "OMP_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "DP_INTRA_OP_PARALLELISM_THREADS",
-        "DP_INTER_OP_PARALLELISM_THREADS",
-    ),
-    "1",
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "DP_INTRA_OP_PARALLELISM_THREADS",
+    "DP_INTER_OP_PARALLELISM_THREADS",
 )
 """What a worker inherits, because it is read when NumPy, PyTorch or TensorFlow is loaded."""
 
@@ -60,6 +58,10 @@ class ResourceSettings(Settings):
         description="processes (on each node), one thread each; 0: one per GPU, or without GPUs one per "
         "core, for which slurm is asked for whole nodes",
     )
+    mpi_ranks: int = Field(
+        1, ge=1, description="MPI processes of each LAMMPS run; more pay only for thousands of atoms"
+    )
+    threads: int = Field(1, ge=1, description="OpenMP threads of each process")
     blocks: int = Field(
         1, ge=1, description="batch jobs at a time at most; others follow while there is work"
     )
@@ -137,7 +139,18 @@ class ResourceSettings(Settings):
     @property
     def per_node(self) -> int:
         """Worker processes on one node; where only the node knows its cores, those of this machine."""
-        return self.workers or self.gpus or _cores()
+        return self.workers or self.gpus or max(1, _cores() // self.cores_per_worker)
+
+    @property
+    def cores_per_worker(self) -> int:
+        """Cores that one worker and its LAMMPS keep busy."""
+        return self.mpi_ranks * self.threads
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a worker inherits: how many threads and LAMMPS processes it may have."""
+        lammps = {RANKS_VARIABLE: str(self.mpi_ranks), THREADS_VARIABLE: str(self.threads)}
+        return {**dict.fromkeys(THREAD_VARIABLES, str(self.threads)), **lammps}
 
     @property
     def at_once(self) -> int:
@@ -231,7 +244,7 @@ def _local_pool(resources: ResourceSettings) -> Iterator[Executor]:
         initializer=_begin_worker,
         initargs=(begun, devices_of(resources.gpus)),
     )
-    with _environment(ONE_THREAD):  # workers are started, and inherit it, when jobs are submitted
+    with _environment(resources.environment):  # workers are started, and inherit it, when jobs are submitted
         try:
             yield pool
         except KeyboardInterrupt:

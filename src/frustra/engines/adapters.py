@@ -4,9 +4,10 @@ A package is imported by the function that needs it: `import frustra` loads neit
 Each function that makes a calculator stands alone, so that another process can make it too.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from functools import partial, wraps
 from importlib import import_module
 from io import StringIO
 from pathlib import Path
@@ -64,6 +65,36 @@ def elements(names: Sequence[str], what: str) -> tuple[str, ...]:
 
 def _device() -> str:
     return "cuda" if import_module("torch").cuda.is_available() else "cpu"
+
+
+@contextmanager
+def _precision(name: str) -> Iterator[None]:
+    """Set the precision in which torch makes its tensors, and put back what it was."""
+    torch = import_module("torch")
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(getattr(torch, name))
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def _in_precision(name: str, make: Callable[[], Any]) -> BaseCalculator:
+    """Make a calculator, and let it calculate, in a precision of torch.
+
+    NequIP changes torch's default for good; SevenNet and CHGNet fail under another than float32.
+    """
+    with _precision(name):
+        made: BaseCalculator = make()
+    plain = made.calculate
+
+    @wraps(plain)
+    def calculate(*arguments: Any, **words: Any) -> None:
+        with _precision(name):
+            plain(*arguments, **words)
+
+    made.calculate = calculate  # type: ignore[method-assign]
+    return made
 
 
 class MtpCalculator(Calculator):
@@ -177,8 +208,7 @@ def known_nep(calculator: Any) -> Known:
 def make_sevennet(model: str, modal: str | None) -> BaseCalculator:
     """Return SevenNet's calculator of a model by name or file; `modal` is one of its fidelities."""
     calculator = import_module("sevenn.calculator").SevenNetCalculator
-    made: BaseCalculator = calculator(model, modal=modal, device=_device())
-    return made
+    return _in_precision("float32", partial(calculator, model, modal=modal, device=_device()))
 
 
 def known_sevennet(calculator: Any) -> Known:
@@ -191,17 +221,18 @@ def make_chgnet(model: str | Path) -> BaseCalculator:
 
     These include the composition model, so that they sum to the energy.
     """
-    network = import_module("chgnet.model.model").CHGNet
+    return _in_precision("float32", partial(_chgnet, model))
+
+
+def _chgnet(model: str | Path) -> Any:
+    network, device = import_module("chgnet.model.model").CHGNet, _device()
+    calculator = import_module("chgnet.model.dynamics").CHGNetCalculator
     with redirect_stdout(StringIO()):  # it prints its name and device
-        device = _device()
         if isinstance(model, Path):
             loaded = network.from_file(str(model))
         else:
             loaded = network.load(model_name=model, use_device=device, verbose=False)
-        made: BaseCalculator = import_module("chgnet.model.dynamics").CHGNetCalculator(
-            loaded, use_device=device, return_site_energies=True
-        )
-    return made
+        return calculator(loaded, use_device=device, return_site_energies=True)
 
 
 def known_chgnet(calculator: Any) -> Known:
@@ -212,10 +243,8 @@ def known_chgnet(calculator: Any) -> Known:
 
 def make_mace(path: Path) -> BaseCalculator:
     """Return MACE's calculator of a model file, in the precision of the model."""
-    made: BaseCalculator = import_module("mace.calculators").MACECalculator(
-        model_paths=[str(path)], device=_device()
-    )
-    return made
+    calculator = import_module("mace.calculators").MACECalculator
+    return _in_precision("float32", partial(calculator, model_paths=[str(path)], device=_device()))
 
 
 def known_mace(calculator: Any) -> Known:
@@ -226,8 +255,7 @@ def known_mace(calculator: Any) -> Known:
 def make_nequip(path: Path) -> BaseCalculator:
     """Return NequIP's calculator of a compiled NequIP or Allegro model."""
     calculator = import_module("nequip.integrations.ase").NequIPCalculator
-    made: BaseCalculator = calculator.from_compiled_model(str(path), device=_device())
-    return made
+    return _in_precision("float64", partial(calculator.from_compiled_model, str(path), device=_device()))
 
 
 def known_nequip(calculator: Any) -> Known:
@@ -240,8 +268,8 @@ def known_nequip(calculator: Any) -> Known:
 
 def make_metatomic(path: Path) -> BaseCalculator:
     """Return the calculator of an exported metatomic model, on the best device that it allows."""
-    made: BaseCalculator = import_module("metatomic_ase").MetatomicCalculator(str(path))
-    return made
+    calculator = import_module("metatomic_ase").MetatomicCalculator
+    return _in_precision("float32", partial(calculator, str(path)))
 
 
 def known_metatomic(calculator: Any) -> Known:

