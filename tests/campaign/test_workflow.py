@@ -1,6 +1,7 @@
+import errno
 import os
-import subprocess
-import sys
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frustra.campaign.workflow import DONE, JobProgress, RunLock, Step, clear_parts, read_progress
+from frustra.campaign.workflow import (
+    DONE,
+    LOCK,
+    JobProgress,
+    Step,
+    clear_parts,
+    empty,
+    is_whole,
+    read_progress,
+)
 from frustra.errors import DataError
 from frustra.io import read_json
 
@@ -45,7 +55,7 @@ def test_a_step_is_done_once(tmp_path: Path) -> None:
 def test_a_step_leaves_its_outcome_its_inputs_and_its_duration(tmp_path: Path) -> None:
     folder = Step(tmp_path / "deep/er", "md", INPUTS).perform(writes("yes"))
     assert names(folder) == sorted([DONE, "inputs.json", "outcome.txt"])
-    assert read_json(folder / "inputs.json") == INPUTS
+    assert read_json(folder / "inputs.json") == {"version": 1, **INPUTS}
     assert read_json(folder / DONE)["step"] == "md"
     assert read_json(folder / DONE)["seconds"] >= 0
     assert names(tmp_path / "deep/er") == [folder.name]
@@ -68,11 +78,35 @@ def test_failing_work_leaves_no_folder_under_the_final_name(
     assert (step.folder / "outcome.txt").read_text(encoding="utf-8") == "second try"
 
 
-def test_a_second_try_finds_nothing_of_the_first(tmp_path: Path) -> None:
-    step = Step(tmp_path, "md", INPUTS)
+def test_a_second_try_finds_what_the_first_left_but_no_half_written_files(tmp_path: Path) -> None:
+    step, seen = Step(tmp_path, "md", INPUTS), []
+
+    def first(folder: Path) -> None:
+        (folder / "md").mkdir()
+        for name in ("md/piece", "md/.piece-x7", ".trajectory-q1.h5"):
+            (folder / name).write_text("1", encoding="utf-8")
+        raise RuntimeError("no luck")
+
+    def second(folder: Path) -> None:
+        seen.extend(sorted(p.name for p in folder.rglob("*") if p.is_file()))
+
     with pytest.raises(RuntimeError, match="no luck"):
-        step.perform(fails)
-    assert "half.txt" not in names(step.perform(writes("yes")))
+        step.perform(first)
+    assert "no luck" in read_json(step.failure)["error"]
+    step.perform(second)
+    assert seen == ["inputs.json", LOCK, "piece"]
+    assert not step.failure.exists()
+    assert step.is_done
+
+
+def test_a_full_disk_is_told_in_one_sentence_whoever_notices_it(tmp_path: Path) -> None:
+    def work(_: Path) -> None:
+        raise RuntimeError(f"flush failed, errno = 28, error message = '{os.strerror(errno.ENOSPC)}'")
+
+    step = Step(tmp_path, "md", INPUTS)
+    with pytest.raises(DataError, match="no space left in .*finished steps are kept"):
+        step.perform(work)
+    assert "no space left" in read_json(step.failure)["error"]
 
 
 def test_a_folder_without_the_mark_of_a_finished_step_is_made_anew(tmp_path: Path) -> None:
@@ -82,6 +116,75 @@ def test_a_folder_without_the_mark_of_a_finished_step_is_made_anew(tmp_path: Pat
     assert not step.is_done
     step.perform(writes("whole"))
     assert (step.folder / "outcome.txt").read_text(encoding="utf-8") == "whole"
+
+
+def halve(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def alter(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[::-1])
+
+
+def garble(path: Path) -> None:
+    path.write_text("[1, 2]", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("file", "harm"),
+    [
+        ("outcome.txt", halve),
+        ("outcome.txt", alter),
+        ("outcome.txt", Path.unlink),
+        ("deep/outcome.txt", halve),
+        ("inputs.json", halve),
+        (DONE, halve),
+        (DONE, garble),
+        (DONE, Path.unlink),
+    ],
+)
+def test_a_damaged_step_is_put_aside_and_done_anew(
+    tmp_path: Path, file: str, harm: Callable[[Path], None]
+) -> None:
+    def work(folder: Path) -> None:
+        (folder / "deep").mkdir()
+        for name in ("outcome.txt", "deep/outcome.txt"):
+            (folder / name).write_text("0123456789", encoding="utf-8")
+
+    step = Step(tmp_path, "md", INPUTS)
+    harm(step.perform(work) / file)
+    assert not step.is_done
+    calls: list[Path] = []
+    step.perform(lambda folder: (calls.append(folder), work(folder))[1])
+    assert len(calls) == 1
+    assert step.is_done
+    (aside,) = [n for n in names(tmp_path) if n != step.folder.name]
+    assert aside.startswith(f"{step.folder.name}.damaged-")
+
+
+def test_a_touched_or_copied_step_stays_done(tmp_path: Path) -> None:
+    step = Step(tmp_path, "md", INPUTS)
+    folder = step.perform(writes("yes"))
+    os.utime(folder / "outcome.txt", (0, 0))
+    assert step.is_done
+    shutil.copytree(folder, tmp_path / "copy", copy_function=shutil.copyfile)
+    assert is_whole(tmp_path / "copy")
+
+
+def test_another_version_of_the_code_is_another_step(tmp_path: Path) -> None:
+    first, second = (Step(tmp_path, "md", INPUTS, version) for version in (1, 2))
+    assert first.key != second.key
+    assert first.key == Step(tmp_path / "elsewhere", "md", INPUTS).key
+    first.perform(writes("old"))
+    assert not second.is_done
+
+
+def test_what_a_part_holds_can_be_emptied_under_its_lock(tmp_path: Path) -> None:
+    (tmp_path / "md").mkdir()
+    for name in (LOCK, "md/piece", "inputs.json"):
+        (tmp_path / name).touch()
+    empty(tmp_path)
+    assert names(tmp_path) == [LOCK]
 
 
 @pytest.mark.parametrize(
@@ -116,54 +219,13 @@ def test_the_key_depends_on_content_not_on_order(inputs: dict[str, Any]) -> None
 
 def test_what_killed_runs_left_half_done_is_removed_and_nothing_else(tmp_path: Path) -> None:
     done = Step(tmp_path / "300K", "md", INPUTS).perform(writes("yes"))
+    half = Step(tmp_path / "300K", "cell", INPUTS)
     with pytest.raises(RuntimeError, match="no luck"):
-        Step(tmp_path / "300K", "cell", INPUTS).perform(fails)
-    half = done.with_name(f"{done.name}.part-1")
-    (half / "inside").mkdir(parents=True)
+        half.perform(fails)
+    (half.part / "inside").mkdir()
     clear_parts(tmp_path)
-    assert names(tmp_path / "300K") == [done.name]
+    assert names(tmp_path / "300K") == sorted([done.name, half.failure.name])
     clear_parts(tmp_path / "nothing here")
-
-
-def test_a_folder_is_refused_while_its_process_lives_and_taken_over_when_it_is_dead(tmp_path: Path) -> None:
-    lock = tmp_path / "lock"
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        lock.write_text(str(process.pid), encoding="utf-8")
-        with pytest.raises(DataError, match=f"in use by process {process.pid}"), RunLock(tmp_path):
-            pass
-        assert lock.read_text(encoding="utf-8") == str(process.pid)  # still the other's
-        process.communicate(b"\n")
-    with RunLock(tmp_path):
-        assert lock.read_text(encoding="utf-8") == str(os.getpid())
-    assert not lock.exists()
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "",
-        "not a number",
-        "-1",
-        *(s for s in ("0", 20 * "9")),
-    ],
-)
-def test_a_lock_that_names_no_process_is_taken_over(tmp_path: Path, content: str) -> None:
-    (tmp_path / "lock").write_text(content, encoding="utf-8")
-    with RunLock(tmp_path):
-        assert (tmp_path / "lock").read_text(encoding="utf-8") == str(os.getpid())
-
-
-def test_the_lock_is_given_back_whatever_happens(tmp_path: Path) -> None:
-    root = tmp_path / "new/run"
-
-    def interrupted() -> None:
-        with RunLock(root):
-            assert (root / "lock").is_file()
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert not (root / "lock").exists()
 
 
 def test_progress_is_what_the_job_told_last(tmp_path: Path) -> None:

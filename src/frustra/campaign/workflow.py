@@ -91,10 +91,10 @@ class Step:
         return self.folder
 
     def _finish(self, seconds: float) -> None:
-        (self.part / LOCK).unlink(missing_ok=True)
         told = {"step": self.name, "seconds": round(seconds, 2), "ended": _now(), "files": _files(self.part)}
         write_json(self.part / DONE, told)
         self.part.rename(self.folder)
+        (self.folder / LOCK).unlink(missing_ok=True)  # not before: another process would begin in between
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -135,7 +135,7 @@ def _best_effort() -> Iterator[None]:
 def _files(folder: Path) -> dict[str, list[Any]]:
     """Return size, time of change (ns) and digest of every file, by its path in the folder."""
     found = {}
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / LOCK):
         told = path.stat()
         found[str(path.relative_to(folder))] = [told.st_size, told.st_mtime_ns, _digest(path)]
     return found
@@ -153,9 +153,9 @@ def is_whole(folder: Path) -> bool:
     """
     try:
         files = read_json(folder / DONE)["files"]
-    except (DataError, KeyError, TypeError):
+        return all(_is_same(folder / name, *told) for name, told in files.items())
+    except (DataError, KeyError, TypeError, AttributeError):
         return False
-    return all(_is_same(folder / name, *told) for name, told in files.items())
 
 
 def _is_same(path: Path, size: int, changed: int, digest: str) -> bool:

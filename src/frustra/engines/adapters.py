@@ -86,7 +86,7 @@ def _in_precision(name: str, make: Callable[[], Any]) -> BaseCalculator:
     """
     with _precision(name):
         made: BaseCalculator = make()
-    plain = made.calculate
+    plain: Callable[..., None] = made.calculate
 
     @wraps(plain)
     def calculate(*arguments: Any, **words: Any) -> None:
