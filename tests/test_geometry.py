@@ -1,9 +1,19 @@
 import numpy as np
 import pytest
+from ase.cell import Cell
 from hypothesis import example, given
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
-from frustra.geometry import minimum_image, nearest_neighbours, perpendicular_heights, with_images, wrap
+from frustra.geometry import (
+    lattice_type,
+    minimum_image,
+    nearest_neighbours,
+    perpendicular_heights,
+    with_images,
+    with_lattice_type,
+    wrap,
+)
 from tests.helpers import Lattice, heights, lattices, seeds, translations
 
 CUBIC = 4.0 * np.eye(3)
@@ -156,3 +166,53 @@ def test_nearest_neighbours_count_images_of_one_point_as_its_twelve_fcc_neighbou
     distance, index = found.distances, found.index
     np.testing.assert_allclose(distance[0], [0] + 12 * [a / np.sqrt(2)] + 6 * [a], atol=1e-12)
     assert (index == 0).all()
+
+
+A = 5.0
+SHAPES = {
+    "isotropic": [A, A, A, 90, 90, 90],
+    "rhombohedral": [A, A, A, 70, 70, 70],
+    "tetragonal": [A, A, 7.3, 90, 90, 90],
+    "hexagonal": [A, A, 7.3, 90, 90, 120],
+    "orthogonal": [A, 6.1, 7.3, 90, 90, 90],
+    "monoclinic": [A, 6.1, 7.3, 90, 105, 90],
+    "general": [A, 6.1, 7.3, 81, 95, 110],
+}
+TYPES = {
+    "rhombohedral": "isotropic",
+    "tetragonal": "uniaxial",
+    "hexagonal": "uniaxial",
+    "monoclinic": "general",
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@given(seed=seeds)
+def test_the_type_of_a_lattice_does_not_depend_on_its_orientation(shape: str, seed: int) -> None:
+    cell = Cell.fromcellpar(SHAPES[shape]).array
+    turned = cell @ Rotation.random(rng=np.random.default_rng(seed)).as_matrix().T
+    assert lattice_type(cell) == lattice_type(turned) == TYPES.get(shape, shape)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@given(seed=seeds)
+def test_a_mean_cell_is_brought_to_the_type_of_its_crystal(shape: str, seed: int) -> None:
+    like = Cell.fromcellpar(SHAPES[shape]).array
+    rng = np.random.default_rng(seed)
+    turn = Rotation.random(rng=rng).as_matrix().T
+    wanted = like * rng.uniform(0.9, 1.1)
+    np.testing.assert_allclose(  # what is of the type already stays, turned
+        metric(with_lattice_type(wanted @ turn, like)), metric(wanted), rtol=1e-9, atol=1e-9
+    )
+    noisy = wanted @ (np.eye(3) + rng.uniform(-0.01, 0.01, (3, 3)))
+    found = with_lattice_type(noisy @ turn, like)
+    assert lattice_type(found) == lattice_type(like)
+    assert np.abs(np.triu(found, 1)).max() < 1e-9  # in LAMMPS' orientation
+    assert np.abs(metric(found) - metric(noisy)).max() < 0.1 * metric(noisy).max()
+    if lattice_type(like) == "general":
+        np.testing.assert_allclose(metric(found), metric(noisy), rtol=1e-9, atol=1e-9)
+
+
+def metric(cell: np.ndarray) -> np.ndarray:
+    """Return the scalar products of the edges, which do not depend on the orientation."""
+    return cell @ cell.T

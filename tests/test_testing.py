@@ -244,6 +244,15 @@ def test_forces_wrong_by_two_percent_fail_in_single_precision_too(seed: int, fac
     assert failed(checked(Altered(scaled_forces(factor), noisy), seed=seed)) == {"forces"}
 
 
+def test_forces_wrong_by_half_a_percent_are_doubtful_but_not_unfit() -> None:
+    report = checked(Altered(scaled_forces(1.005)))
+    (forces,) = (c for c in report.checks if c.name == "forces")
+    assert forces.passed
+    assert forces.note.startswith("doubtful")
+    assert report.md.fit
+    assert "forces are doubtful" in report.md.reason
+
+
 def test_an_energy_too_noisy_to_tell_is_no_proof_of_the_forces() -> None:
     rng = np.random.default_rng(5)
 

@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
@@ -35,7 +36,10 @@ STDOUT, STDERR = 1, 2
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; what the packages of models warn their developers of is not for its user."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+        os.environ["PYTHONWARNINGS"] = "ignore"  # of worker processes
     app()
 
 

@@ -200,7 +200,7 @@ def _derivative(name: str, slopes: Array, expected: Array, noise: float, means: 
     """Compare slopes with what the model says they are: root mean square error over root mean square.
 
     The tolerance makes room for the noise of the energy. Where this room would let a wrong derivative
-    pass, the check fails.
+    pass, the check fails. An error beyond the tolerance that is still below 1 % passes with a note.
     """
     scale = float(np.sqrt(np.mean(slopes**2)))
     if scale == 0:
@@ -211,6 +211,12 @@ def _derivative(name: str, slopes: Array, expected: Array, noise: float, means: 
     if wanted > DERIVATIVE_LIMIT:
         note = f"the energy is too noisy to tell (slopes ± {100 * noise / scale:.1g} %): use double precision"
         return Check(name=name, value=error, tolerance=tolerance, passed=False, note=note)
+    if tolerance < error <= DERIVATIVE_LIMIT:
+        note = (
+            f"doubtful: its {means}; {100 * error:.1g} % is little beside what a model is wrong by, and may "
+            "come from an energy with kinks: use a thermostat, and look whether relaxations converge"
+        )
+        return Check(name=name, value=error, tolerance=DERIVATIVE_LIMIT, passed=True, note=note)
     passed = error <= tolerance
     return Check(
         name=name, value=error, tolerance=tolerance, passed=passed, note="" if passed else f"its {means}"

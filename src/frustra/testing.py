@@ -132,8 +132,9 @@ def _md_verdict(checks: Sequence[Check]) -> Verdict:
     failed = [c.name for c in checks if not c.passed and not c.atomic]
     if failed:
         return Verdict(fit=False, reason=f"failed: {', '.join(failed)}")
-    skipped = [c.note for c in checks if c.note.startswith("skipped")]
-    return Verdict(fit=True, reason="; ".join(["energy, forces and invariances hold", *skipped]))
+    notes = [c.note for c in checks if c.note.startswith("skipped")]
+    notes += [f"{c.name} are doubtful, see above" for c in checks if c.note.startswith("doubtful")]
+    return Verdict(fit=True, reason="; ".join(["energy, forces and invariances hold", *notes]))
 
 
 def _doas_verdict(checks: Sequence[Check], md: Verdict) -> Verdict:

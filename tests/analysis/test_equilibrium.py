@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -5,6 +7,8 @@ from scipy import stats
 from frustra.analysis.equilibrium import (
     BELOW_GROUND,
     RelaxedEnergy,
+    combined,
+    differs,
     doubts,
     empty_ground_sites,
     relaxed_energy,
@@ -189,3 +193,52 @@ def test_a_run_that_empties_ground_sites_all_along_is_doubted_and_a_steady_one_i
         (reasons,) = doubts([found])
         assert bool(reasons) == doubted
     assert "empty ground-state sites" in reasons[0]
+
+
+def test_runs_at_one_temperature_are_combined_as_independent_means() -> None:
+    rng = np.random.default_rng(13)
+    runs = [energy(noise(rng, mean), lower_state=-low) for mean, low in ((0.010, 0.0), (0.012, 0.02))]
+    both = combined(runs)
+    assert combined(runs[:1]) is runs[0]
+    assert both.mean == pytest.approx((runs[0].mean + runs[1].mean) / 2)
+    assert both.std == pytest.approx(np.hypot(runs[0].std, runs[1].std) / 2)
+    assert both.halves == pytest.approx(np.mean([r.halves for r in runs], axis=0))
+    assert both.halves_std == pytest.approx(np.hypot(runs[0].halves_std, runs[1].halves_std) / 2)
+    assert both.lowest == min(r.lowest for r in runs)
+    assert both.lower_state == -0.02
+    assert both.blocks == sum(r.blocks for r in runs)
+
+
+def test_the_error_of_combined_runs_is_that_of_a_normal_sample() -> None:
+    # the mean of m runs of n frames of spread s has the error s/√(mn), whichever way it is estimated
+    rng = np.random.default_rng(14)
+    for count in (2, 4):
+        trials = [combined([energy(noise(rng, 0.01)) for _ in range(count)]) for _ in range(200)]
+        truth = 0.001 / np.sqrt(40 * count)
+        assert np.std([t.mean for t in trials]) == pytest.approx(truth, rel=0.2)
+        assert truth <= 1.1 * np.mean([t.std for t in trials]) <= 1.7 * truth
+
+
+def test_runs_that_disagree_more_than_their_own_errors_have_the_error_of_their_spread() -> None:
+    rng = np.random.default_rng(15)
+    means = (0.010, 0.020, 0.030)
+    stuck = combined([energy(noise(rng, mean)) for mean in means])  # each in another basin
+    assert stuck.std == pytest.approx(stats.sem(means), rel=0.05)
+
+
+def test_a_run_without_converged_snapshots_leaves_the_combination_without_an_error() -> None:
+    empty = relaxed_energy(run(np.ones(4), converged=np.zeros(4, bool)), -100.0, IONS)
+    both = combined([energy(noise(np.random.default_rng(16), 0.01)), empty])
+    assert np.isnan(both.std)
+    assert doubts([both]) == [[]]
+
+
+def test_energies_from_two_kinds_of_start_differ_only_beyond_their_errors() -> None:
+    rng = np.random.default_rng(17)
+    one = energy(steady(rng, 0.010))
+    far, near = (replace(one, mean=one.mean + shift) for shift in (20 * one.std, 0.5 * one.std))
+    assert differs(one, far, 2)
+    assert differs(far, one, 2)
+    assert not differs(one, near, 2)
+    trials = [differs(energy(noise(rng, 0.01)), energy(noise(rng, 0.01)), 1) for _ in range(400)]
+    assert sum(trials) <= stats.binom.ppf(0.999, 400, 0.05)

@@ -60,7 +60,7 @@ def surroundings(mark: str = "") -> dict[str, str]:
     """Return the environment of a run; compiled modules are kept, or each start would compile them all."""
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     compiled = {"PYTHONPYCACHEPREFIX": os.environ.get("PYTHONPYCACHEPREFIX", f"/tmp/frustra-{os.getuid()}")}  # noqa: S108
-    return {**kept, **compiled, "OMP_NUM_THREADS": "1", MARK: mark}
+    return {**kept, **compiled, "OMP_NUM_THREADS": "1", "COLUMNS": "300", MARK: mark}
 
 
 def frustra(*arguments: object, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:

@@ -104,7 +104,7 @@ def test_a_full_disk_is_told_in_one_sentence_whoever_notices_it(tmp_path: Path) 
         raise RuntimeError(f"flush failed, errno = 28, error message = '{os.strerror(errno.ENOSPC)}'")
 
     step = Step(tmp_path, "md", INPUTS)
-    with pytest.raises(DataError, match="no space left in .*finished steps are kept"):
+    with pytest.raises(DataError, match=r"no space left in .*finished steps are kept"):
         step.perform(work)
     assert "no space left" in read_json(step.failure)["error"]
 

@@ -64,7 +64,9 @@ def test_trajectories_are_unwrapped(tmp_path: Path) -> None:
 
 
 def test_the_mean_cell_expands_with_temperature_and_stays_cubic(tmp_path: Path) -> None:
-    cold, warm = (mean_cell(argon(), lennard_jones(), QUICK, t, rng(2), tmp_path / str(t)) for t in (5.0, 60.0))
+    cold, warm = (
+        mean_cell(argon(), lennard_jones(), QUICK, t, rng(2), tmp_path / str(t)) for t in (5.0, 60.0)
+    )
     for found in (cold, warm):
         assert np.abs(found.cell - found.cell[0, 0] * np.eye(3)).max() < 1e-6
     error = np.hypot(cold.std[0, 0], warm.std[0, 0])

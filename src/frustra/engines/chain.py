@@ -185,7 +185,7 @@ def _plan_in(path: Path) -> Any:
 
 
 def _read(path: Path) -> Frames:
-    with np.load(path) as held:
+    with path.open("rb") as file, np.load(file) as held:
         return Frames(held["positions"], held["cells"])
 
 

@@ -11,7 +11,6 @@ from ase import Atoms, units
 from ase.md.bussi import Bussi
 from ase.md.md import MolecularDynamics
 from ase.md.nose_hoover_chain import MTKNPT, IsotropicMTKNPT, NoseHooverChainNVT
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 
 from frustra.engines.calculator import calculator_of, told
 from frustra.engines.chain import Frames, Leg
@@ -81,8 +80,7 @@ class AseEngine:
         atoms = Atoms(self._atoms.numbers, self._atoms.positions, cell=self._atoms.cell, pbc=True)
         inner: dict[str, Any] = {}
         if before is None:
-            MaxwellBoltzmannDistribution(atoms, temperature_K=2 * leg.begin, rng=rng)
-            Stationary(atoms)
+            _thermalise(atoms, 2 * leg.begin, rng)  # half goes into the lattice's energy
         else:
             inner = _restore(atoms, before)
         calculator = calculator_of(self._potential)
@@ -121,6 +119,13 @@ def _blaming(name: str) -> Iterator[None]:
             f"{name} cannot be evaluated in MD ({told(error)})",
             remedy="check the structure, the model's file and its package",
         ) from error
+
+
+def _thermalise(atoms: Atoms, temperature: float, rng: np.random.Generator) -> None:
+    """Give the atoms Maxwell–Boltzmann momenta at a temperature (K), without net momentum."""
+    masses = atoms.get_masses()[:, None]
+    momenta = rng.standard_normal((len(atoms), 3)) * np.sqrt(masses * units.kB * temperature)
+    atoms.set_momenta(momenta - masses / masses.sum() * momenta.sum(axis=0))
 
 
 def _target(temperature: float, atoms: int) -> float:
