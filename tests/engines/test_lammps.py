@@ -3,11 +3,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
+from scipy.spatial.transform import Rotation
 
 from frustra.engines.lammps import find_lammps, read_dump, run_lammps, write_data, write_dump
 from frustra.errors import DataError, EngineError
 from frustra.structures import supercell
+from tests.engines.toys import lennard_jones, lennard_jones_energies
 
 
 def fake_lammps(path: Path, body: str) -> Path:
@@ -86,3 +89,69 @@ def test_a_cut_dump_is_refused(tmp_path: Path) -> None:
     (tmp_path / "d").write_text(text[: int(0.8 * len(text))], encoding="utf-8")
     with pytest.raises(DataError, match="space"):
         read_dump(tmp_path / "d", 4, 4)
+
+
+def rattled(repeat: tuple[int, int, int] = (2, 2, 2), seed: int = 0) -> Atoms:
+    """Return argon away from equilibrium in a general cell."""
+    rng = np.random.default_rng(seed)
+    atoms = bulk("Ar", "fcc", a=5.3, cubic=True).repeat(repeat)
+    atoms.set_cell(atoms.cell.array @ (np.eye(3) + rng.uniform(-0.03, 0.03, (3, 3))), scale_atoms=True)
+    atoms.positions += rng.normal(0, 0.1, atoms.positions.shape)
+    return atoms
+
+
+def energy(atoms: Atoms) -> float:
+    return float(lennard_jones_energies(atoms).sum())
+
+
+def test_an_evaluation_is_that_of_the_closed_form() -> None:
+    frames = [rattled(seed=seed) for seed in range(3)]  # each in a cell of its own
+    found = lennard_jones().evaluate(frames)
+    assert found.atomic_energies is not None
+    for number, frame in enumerate(frames):
+        assert found.atomic_energies[number] == pytest.approx(lennard_jones_energies(frame), abs=1e-7)
+        assert found.energies[number] == pytest.approx(energy(frame), abs=1e-6)
+
+
+def test_forces_are_differences_of_the_energy() -> None:
+    atoms, step = rattled(), 1e-3
+    (forces,) = lennard_jones().evaluate([atoms]).forces
+    for atom, axis in ((0, 0), (7, 1), (20, 2)):
+        moved = [atoms.copy(), atoms.copy()]
+        for frame, sign in zip(moved, (1, -1), strict=True):
+            frame.positions[atom, axis] += sign * step
+        slope = (energy(moved[0]) - energy(moved[1])) / (2 * step)
+        assert forces[atom, axis] == pytest.approx(-slope, abs=1e-5)
+
+
+def test_the_stress_is_the_energy_of_a_strain_per_volume() -> None:
+    atoms, step = rattled(), 1e-4
+    found = lennard_jones().evaluate([atoms]).stress
+    assert found is not None
+    assert found[0] == pytest.approx(found[0].T)
+    for i, j in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)):
+        energies = []
+        for sign in (1, -1):
+            strain = np.zeros((3, 3))
+            strain[i, j] += sign * step / 2
+            strain[j, i] += sign * step / 2
+            strained = atoms.copy()
+            strained.set_cell(atoms.cell.array @ (np.eye(3) + strain), scale_atoms=True)
+            energies.append(energy(strained))
+        expected = (energies[0] - energies[1]) / (2 * step) / atoms.get_volume()
+        assert found[0, i, j] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_turned_crystal_with_another_cell_has_turned_forces_and_stress(seed: int) -> None:
+    atoms = rattled()
+    turn = Rotation.random(rng=np.random.default_rng(seed)).as_matrix().T
+    matrix = np.array([[1, 0, 0], [1, 1, 0], [0, -1, 1]])
+    cell = matrix @ atoms.cell.array @ turn
+    turned = Atoms(atoms.numbers, (atoms.positions + 1.7) @ turn, cell=cell, pbc=True)
+    one, other = (lennard_jones().evaluate([a]) for a in (atoms, turned))
+    assert other.energies == pytest.approx(one.energies, abs=1e-7)
+    assert other.forces[0] == pytest.approx(one.forces[0] @ turn, abs=1e-7)
+    assert one.stress is not None
+    assert other.stress is not None
+    assert other.stress[0] == pytest.approx(turn.T @ one.stress[0] @ turn, abs=1e-9)

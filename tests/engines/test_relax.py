@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
@@ -9,12 +10,14 @@ from scipy.optimize import minimize_scalar
 
 from frustra.engines.lammps import cell_coupling
 from frustra.engines.pairstyle import embedded_potentials
+from frustra.engines.potential import Potential
 from frustra.engines.relax import RelaxSettings, relax_crystal, relax_frames
 from frustra.engines.zoo import load_potential
 from frustra.errors import EngineError, PotentialError
+from frustra.geometry import lattice_type, with_lattice_type
 from frustra.io import read_structure
 from frustra.structures import indices_of, supercell
-from tests.engines.toys import CUTOFF, lennard_jones, lennard_jones_energies
+from tests.engines.toys import CUTOFF, lennard_jones, lennard_jones_calculator, lennard_jones_energies
 
 ROOT = Path(__file__).parents[2]
 
@@ -138,3 +141,68 @@ def test_parameters_without_species_are_refused(tmp_path: Path) -> None:
     (tmp_path / "coefficients.pod").write_text("1\n", encoding="utf-8")
     with pytest.raises(PotentialError, match="species"):
         load_potential(f"pod:{tmp_path}")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_both_engines_relax_frames_to_the_same_minimum(seed: int) -> None:
+    frames = [rattled(argon(), 0.1, seed), rattled(argon(), 0.2, seed)]
+    one, other = (
+        relax_frames(frames, p, RelaxSettings(fmax=1e-4))
+        for p in (lennard_jones(), lennard_jones_calculator())
+    )
+    for found in (one, other):
+        assert found.converged.all()
+        for number in range(2):
+            expected = lennard_jones_energies(found.atoms(number))
+            assert found.atomic_energies[number] == pytest.approx(expected, abs=1e-7)
+    assert one.energies == pytest.approx(other.energies, abs=1e-5)
+    assert np.abs(np.diff(one.positions - other.positions, axis=1)).max() < 1e-2
+    assert one.max_displacement == pytest.approx(other.max_displacement, abs=1e-2)
+
+
+def test_both_engines_find_the_same_lattice_parameter() -> None:
+    found = [
+        relax_crystal(argon(5.4), p, RelaxSettings(fmax=1e-4))
+        for p in (lennard_jones(), lennard_jones_calculator())
+    ]
+    lengths = [crystal.cell.lengths()[0] / 2 for crystal, _ in found]
+    assert lengths[0] == pytest.approx(lengths[1], abs=1e-4)
+    assert found[0][1] == pytest.approx(found[1][1], abs=1e-4 * len(argon()))
+
+
+def crystals() -> dict[str, Atoms]:
+    """Return argon in strained cells of several lattice types."""
+    a = argon().cell.lengths()[0]
+    cells = {
+        "isotropic": 1.01 * a * np.eye(3),
+        "uniaxial": np.diag([a, a, 1.02 * a]),
+        "orthogonal": np.diag([a, 1.01 * a, 0.99 * a]),
+        "general": np.array([[a, 0, 0], [0.03 * a, a, 0], [0.01 * a, 0.02 * a, a]]),
+    }
+    made = {}
+    for kind, cell in cells.items():
+        made[kind] = argon()
+        made[kind].set_cell(cell, scale_atoms=True)
+    return {**made, "hexagonal": supercell(bulk("Ar", "hcp", a=3.8, c=6.15), (3, 3, 2))}
+
+
+@pytest.mark.parametrize("kind", ["isotropic", "uniaxial", "orthogonal", "general", "hexagonal"])
+@pytest.mark.parametrize("potential", [lennard_jones, lennard_jones_calculator])
+def test_relaxing_a_crystal_keeps_its_lattice_type_and_leaves_no_stress(
+    kind: str, potential: Callable[[], Potential]
+) -> None:
+    start = rattled(crystals()[kind], 0.01, 3)
+    before = lattice_type(start.cell.array)
+    assert before == {"hexagonal": "uniaxial"}.get(kind, kind)
+    relaxed, energy = relax_crystal(start, potential(), RelaxSettings(fmax=1e-3))
+    cell = relaxed.cell.array
+    assert np.abs(np.triu(cell, 1)).max() < 1e-9
+    assert np.abs(cell - start.cell.array).max() > 1e-3
+    restored = with_lattice_type(cell, start.cell.array)
+    np.testing.assert_allclose(cell @ cell.T, restored @ restored.T, atol=1e-6 * cell.max() ** 2)
+    found = potential().evaluate([relaxed])
+    assert energy == pytest.approx(lennard_jones_energies(relaxed).sum(), abs=1e-5)
+    assert found.stress is not None
+    stress = found.stress[0]
+    free = np.trace(stress) / 3 if kind == "isotropic" else np.diag(stress)
+    assert np.abs(free).max() < 1e-4  # eV/Å³: 16 MPa

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from ase import Atoms
 
+from frustra.engines.md import MDSettings, run_md
 from frustra.engines.potential import Evaluation, Potential
+from frustra.engines.relax import RelaxSettings, relax_frames
+from frustra.structures import lower_triangular
 
 
 @dataclass(frozen=True)
@@ -151,3 +154,19 @@ class PotentialChecks:
         assert frame == before
         assert frame.calc is None
         assert (frame.positions == before.positions).all()
+
+    def test_md_and_relaxation_take_it(self, case: Case, crystal: Atoms) -> None:
+        """Twenty small steps in two pieces, and a relaxation that is soon given up."""
+        atoms = lower_triangular(crystal)[0]
+        settings = MDSettings(
+            temperatures=(300.0,), timestep=0.1, equilibration=0, production=0.002, interval=0.0005,
+            checkpoint=0.001,
+        )  # fmt: skip
+        run = run_md(atoms, case.potential, settings, 300.0, np.random.default_rng(1))
+        assert len(run) == 4
+        assert 0 < np.abs(run.positions[-1] - atoms.positions).max() < 0.1
+        relaxed = relax_frames([atoms], case.potential, RelaxSettings(max_steps=3))
+        found = case.potential.evaluate([relaxed.atoms(0)])
+        tolerance = 1e-5 * len(atoms) if case.double else 1e-4 * len(atoms)
+        assert relaxed.energies[0] == pytest.approx(found.energies[0], abs=tolerance)
+        assert relaxed.energies[0] <= case.potential.evaluate([atoms]).energies[0] + tolerance

@@ -12,6 +12,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
+INTERCHANGE = ("parsl.executors.high_throughput.interchange", "HTEX interchange")
+"""In the command line of the process between run and workers: its module, or the title it gives itself."""
+
 
 class Slurm:
     """What one run has in the scheduler and on this machine, which is its only node."""
@@ -60,7 +63,8 @@ class Slurm:
 
 
 def _is_interchange(process: psutil.Process) -> bool:
-    return "interchange" in " ".join(process.cmdline())  # it gives itself a title where it can
+    command = " ".join(process.cmdline())
+    return any(title in command for title in INTERCHANGE)
 
 
 def waited(true: Callable[[], bool], within: float) -> float:

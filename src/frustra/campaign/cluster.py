@@ -76,10 +76,11 @@ def cluster_pool(resources: ResourceSettings, root: Path) -> Iterator[Executor]:
         threading.Thread(target=pool.fail_after, args=(manager.interchange_proc,), daemon=True).start()
         try:
             yield pool
-        finally:  # Parsl would wait for ever for an interchange that was killed
-            closing = threading.Thread(target=kernel.cleanup, daemon=True)
-            closing.start()
-            closing.join(CLOSING)
+        finally:
+            if manager.interchange_proc.poll() is None:  # else Parsl would wait for it for ever
+                closing = threading.Thread(target=kernel.cleanup, daemon=True)
+                closing.start()
+                closing.join(CLOSING)
 
 
 class _ClusterPool(Executor):

@@ -22,6 +22,9 @@ from frustra.structures import fingerprint
 
 _TELL = 200  # steps between reports
 
+_THERMO = r"\s*(\d+)(?:\s+-?\d\S*){4}\s*$"
+"""A line of `step temp pe press vol`; other lines begin with numbers too."""
+
 
 class LammpsEngine:
     """LAMMPS' integrators: Bussi's thermostat or a Nosé–Hoover chain; Nosé–Hoover for NPT.
@@ -73,7 +76,7 @@ class LammpsEngine:
         work = self._folder / "lammps"
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
-        run_lammps(self._script(leg, seed, before, work), work, progress)
+        run_lammps(self._script(leg, seed, before, work), work, progress, mark=_THERMO)
         (work / "after.restart").replace(after)
         return self._frames(leg, work)
 
