@@ -19,6 +19,7 @@ from frustra.states import COLUMNS
 from tests.helpers import LYC
 
 PROGRAM = Path(sys.executable).parent / "frustra"
+BYTECODE = Path(__file__).parents[2] / ".pytest_cache/bytecode"
 MARK = "FRUSTRA_TEST_RUN"
 """Environment variable that all processes of one run inherit."""
 
@@ -59,7 +60,7 @@ def study(folder: Path, *materials: str, **replaced: str) -> Path:
 def surroundings(mark: str = "") -> dict[str, str]:
     """Return the environment of a run; compiled modules are kept, or each start would compile them all."""
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    compiled = {"PYTHONPYCACHEPREFIX": os.environ.get("PYTHONPYCACHEPREFIX", f"/tmp/frustra-{os.getuid()}")}  # noqa: S108
+    compiled = {"PYTHONPYCACHEPREFIX": os.environ.get("PYTHONPYCACHEPREFIX", str(BYTECODE))}
     return {**kept, **compiled, "OMP_NUM_THREADS": "1", "COLUMNS": "300", MARK: mark}
 
 
