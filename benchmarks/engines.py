@@ -37,8 +37,9 @@ from frustra.io import read_structure
 from frustra.structures import supercell
 
 ROOT = Path(__file__).resolve().parents[1]
-REPEATS = 3
+REPEATS = 2
 FMAX = 0.01  # eV/Å
+SAME = 0.03  # eV: relaxed energies of one basin to this largest force
 SNAPSHOTS = 20
 Row = tuple[str, ...]
 
@@ -114,7 +115,7 @@ def _argon() -> tuple[Atoms, CalculatorPotential]:
 
 def one_run(seed: int) -> None:
     """Run one piece of MD: what each worker does."""
-    settings = MDSettings(temperatures=(600.0,), equilibration=0.0, production=10.0)
+    settings = MDSettings(temperatures=(600.0,), equilibration=0.0, production=5.0)
     run_md(crystal(), load_potential("pod:li-y-cl"), settings, 600.0, np.random.default_rng(seed))
 
 
@@ -129,7 +130,7 @@ def workers() -> list[Row]:
                 future.result()
             seconds.append(time.perf_counter() - began)
     return [
-        ("8 MD runs of 10 ps", f"{seconds[0]:.1f}", f"{seconds[1]:.1f}", f"{seconds[0] / seconds[1]:.2f}")
+        ("8 MD runs of 5 ps", f"{seconds[0]:.1f}", f"{seconds[1]:.1f}", f"{seconds[0] / seconds[1]:.2f}")
     ]
 
 
@@ -157,7 +158,7 @@ ASE_WAYS: dict[str, Callable[[Atoms], Any]] = {
     "ASE LBFGSLineSearch": lambda a: LBFGSLineSearch(a, logfile=None, maxstep=0.1),
     "ASE BFGSLineSearch": lambda a: BFGSLineSearch(a, logfile=None, maxstep=0.1),
     "ASE PreconLBFGS (Exp)": lambda a: PreconLBFGS(
-        a, precon=Exp(A=3, r_cut=5.0), logfile=None, maxstep=0.1, use_armijo=True
+        a, precon=Exp(A=3.0), logfile=None, maxstep=0.1, memory=20
     ),
     "ASE PreconLBFGS (none)": lambda a: PreconLBFGS(a, precon=None, logfile=None, maxstep=0.1),
 }
@@ -170,15 +171,15 @@ def relaxation() -> list[Row]:
     calculator = _in_process()
     for name, way in ASE_WAYS.items():
         found[name] = _ase_way(frames, calculator, way)
-    lowest = np.min([energies for *_, energies in found.values()], axis=0)
+    usual = np.median([energies for *_, energies in found.values()], axis=0)  # of the basin most end in
     return [
         (
             name,
             f"{calls:.0f}",
             f"{seconds:.2f}",
             f"{converged}/{len(frames)}",
-            f"{np.sum(energies < lowest + 0.01)}/{len(frames)}",
-            f"{1000 * np.mean(energies - lowest) / 72:.2f}",
+            f"{np.sum(np.abs(energies - usual) < SAME)}/{len(frames)}",
+            f"{1000 * np.median(energies - usual):+.1f}",
         )
         for name, (calls, seconds, converged, energies) in found.items()
     ]
@@ -272,13 +273,7 @@ TABLES: dict[str, tuple[Callable[[], list[Row]], Row]] = {
     "workers": (workers, ("campaign", "1 worker (s)", "2 workers (s)", "ratio")),
     "relaxation": (
         relaxation,
-        (
-            "minimiser",
-            "force calls",
-            "s",
-            "converged",
-            "within 10 meV of lowest",
-            "mean above lowest (meV/Li)",
+        ("minimiser", "force calls", "s", "converged", "same basin", "E above usual (meV)")",
         ),
     ),
 }

@@ -5,6 +5,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -49,7 +50,7 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except FrustraError as error:
-        _fail(str(error))
+        _fail(str(error), 1 if isinstance(error, BrokenExecutor) else 2)  # workers lost: nobody's input
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EFBIG}:
             raise
@@ -60,9 +61,9 @@ def _plain_errors() -> Iterator[None]:
         raise typer.Exit(STOPPED) from None
 
 
-def _fail(sentence: str) -> None:
+def _fail(sentence: str, code: int = 2) -> None:
     typer.echo(f"frustra: {' '.join(sentence.split())}", err=True)
-    raise typer.Exit(2)
+    raise typer.Exit(code)
 
 
 @app.callback(invoke_without_command=True)

@@ -86,7 +86,7 @@ def test_a_killed_worker_ends_the_run_in_a_sentence_and_the_next_completes_it(
         os.kill(run.workers()[0], signal.SIGKILL)
         code, told = run.end()
         assert comes_true(nobody_of(run), within=8)
-    assert code == 2
+    assert code == 1
     (sentence,) = sentences(told)
     assert "a worker process was killed" in sentence
     assert finished(out).items() >= kept.items()

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from functools import cache, partial
 from itertools import count
@@ -38,7 +38,7 @@ from parsl.jobs.error_handlers import windowed_error_handler
 from parsl.launchers import SimpleLauncher, SrunLauncher, WrappedLauncher
 from parsl.providers import PBSProProvider, SlurmProvider
 
-from frustra.campaign.executors import GPUS, ResourceSettings, devices_of, seconds_of
+from frustra.campaign.executors import GPUS, ResourceSettings, WorkersError, devices_of, seconds_of
 from frustra.errors import EngineError
 
 RETRIES = 2
@@ -57,11 +57,7 @@ _CANCEL = {"slurm": "scancel", "pbs": "qdel"}
 _ASKS_GPUS = {"slurm": re.compile(r"--(gres|gpus)\b"), "pbs": re.compile(r"ngpus")}
 
 
-class ClusterError(EngineError, BrokenExecutor):
-    """Batch jobs that cannot work, for this job or any other."""
-
-
-_CUT_OFF = ClusterError("the process between the run and its workers was killed", remedy="run it again")
+_CUT_OFF = WorkersError("the process between the run and its workers was killed", remedy="run it again")
 
 
 @contextmanager
@@ -154,7 +150,7 @@ def _explained(error: BaseException, folder: Path) -> BaseException:
             f"raise resources.memory, walltime or margin; the logs are in {folder}; finished steps are kept",
         )
     if isinstance(error, BadStateException):
-        return ClusterError(
+        return WorkersError(
             f"the batch jobs do not start: {_last_words(str(error.reason))}",
             remedy=f"job scripts and logs are in {folder}",
         )

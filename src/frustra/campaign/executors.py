@@ -12,7 +12,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -40,6 +40,10 @@ GPUS = "CUDA_VISIBLE_DEVICES"
 """What shows a process its GPUs; a list that the user or a scheduler set is respected."""
 
 _SUBMIT = {"slurm": "sbatch", "pbs": "qsub"}
+
+
+class WorkersError(EngineError, BrokenExecutor):
+    """Workers that are gone or cannot begin: no job can run, this one or any other."""
 
 
 class ResourceSettings(Settings):
@@ -252,7 +256,7 @@ def _local_pool(resources: ResourceSettings) -> Iterator[Executor]:
                 worker.terminate()
             raise
         except BrokenProcessPool:
-            raise EngineError(
+            raise WorkersError(
                 "a worker process was killed",
                 remedy="check the memory; finished steps are kept, run the same command again",
             ) from None

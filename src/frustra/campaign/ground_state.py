@@ -7,6 +7,7 @@ moves need not wait for a barrier. Walkers beyond the number of starts are first
 so that not all begin in the same order.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +23,7 @@ from frustra.engines.lammps import Progress
 from frustra.engines.md import MDSettings, StartSettings, cool
 from frustra.engines.potential import Potential
 from frustra.engines.relax import RelaxSettings, relax_crystal, relax_frames
+from frustra.errors import DataError
 from frustra.geometry import minimum_image
 from frustra.io import read_frames, write_frames
 from frustra.settings import Settings
@@ -147,12 +149,13 @@ class GroundStateSearch:
 
 
 def _kept(path: Path, make: Callable[[], list[Atoms]]) -> list[Atoms]:
-    """Return what a file holds; make it first if it is missing.
+    """Return what a file holds; make it first if it is missing or torn.
 
     What was just made is read back as well, so that a walk that was killed goes on from the same numbers.
     """
-    if not path.is_file():
-        write_frames(path, make())
+    with contextlib.suppress(DataError):
+        return read_frames(path)
+    write_frames(path, make())
     return read_frames(path)
 
 

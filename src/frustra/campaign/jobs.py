@@ -3,6 +3,7 @@
 Each job is a chain of steps; a step that is done is not done again.
 """
 
+import contextlib
 import shutil
 import zlib
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ from frustra.engines.md import mean_cell, write_md
 from frustra.engines.potential import Potential
 from frustra.engines.relax import relax_crystal, relax_frames
 from frustra.engines.zoo import load_potential
-from frustra.errors import PotentialError
+from frustra.errors import DataError, PotentialError
 from frustra.io import (
     open_trajectory,
     read_json,
@@ -368,6 +369,8 @@ class RunJob:
         progress.end()
 
     def _md(self, folder: Path, tell: Progress) -> None:
+        if (folder / self.trajectory_file.name).is_file():
+            return  # it is written last, whole: a killed try had come so far
         study, rng = self.context.study, np.random.default_rng(self.md_step.inputs["seed"])
         start = strained(self.ground, self.cell_job.cell()[0])
         quench = study.start if self.order == "quenched" else None
@@ -412,11 +415,12 @@ class RunJob:
         batches = []
         size = max(_BATCH, settings.batch)
         for first in range(0, len(frames), size):
-            path = folder / f"frames-{first:06d}.h5"
-            if not path.is_file():
-                part = frames[first : first + size]
-                relaxed = relax_frames(part, potential, settings, folder / "lammps", _shifted(tell, first))
-                write_snapshots(path, relaxed)
+            path, part = folder / f"frames-{first:06d}.h5", frames[first : first + size]
+            with contextlib.suppress(DataError):  # missing or torn
+                batches.append(read_snapshots(path))
+                continue
+            relaxed = relax_frames(part, potential, settings, folder / "lammps", _shifted(tell, first))
+            write_snapshots(path, relaxed)
             batches.append(read_snapshots(path))
         return joined(batches)
 
