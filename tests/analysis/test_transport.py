@@ -344,3 +344,18 @@ def test_short_runs_and_absent_elements_are_refused() -> None:
         diffusion_of(trajectory(np.zeros((19, 2, 3))), "Li")
     with pytest.raises(DataError, match="no Na in the trajectory"):
         diffusion_of(trajectory(np.zeros((20, 2, 3))), "Na")
+
+
+@given(seeds)
+def test_runs_of_one_crystal_count_as_one_crystal_of_all_their_ions(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    runs = [trajectory(random_walk(rng, 5, 60, 100)[0]) for _ in range(3)]
+    pooled = diffusion_of(runs, "Li")
+    alone = [diffusion_of(run, "Li") for run in runs]
+    assert pooled.ions == sum(d.ions for d in alone)
+    assert pooled.volume == pytest.approx(sum(d.volume for d in alone))
+    np.testing.assert_allclose(pooled.msd, np.mean([d.msd for d in alone], axis=0), rtol=1e-12, atol=1e-12)
+    same = diffusion_of([runs[0]], "Li")
+    assert (same.value, same.ions, same.volume) == (alone[0].value, alone[0].ions, alone[0].volume)
+    with pytest.raises(DataError, match="different lengths"):
+        diffusion_of([runs[0], trajectory(random_walk(rng, 5, 61, 100)[0])], "Li")

@@ -103,11 +103,6 @@ class Chain:
         self._seeds = [int(s) for s in rng.integers(1, 900_000_000, size=len(self._pieces))]
         self._record()
 
-    @property
-    def steps(self) -> int:
-        """All steps."""
-        return sum(p.steps for p in self._pieces)
-
     def run(self, progress: Progress | None = None) -> Iterator[Frames]:
         """Yield the frames of every piece that keeps some; pieces that are done are read."""
         told = 0
