@@ -11,7 +11,7 @@ from ase.build import bulk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frustra.engines.chain import Chain, Engine, Frames, Leg
+from frustra.engines.chain import Bath, Chain, Engine, Leg, Stored
 from frustra.engines.lammps import Progress
 from frustra.engines.md_ase import AseEngine
 from frustra.engines.md_lammps import LammpsEngine
@@ -56,7 +56,7 @@ class Walker:
 
     def advance(
         self, leg: Leg, seed: int, before: Path | None, after: Path, progress: Progress | None
-    ) -> Frames:
+    ) -> Stored:
         if self.calls == self._fail_at:
             raise KeyboardInterrupt
         self.calls += 1
@@ -67,7 +67,7 @@ class Walker:
         if progress is not None:
             progress(leg.steps)
         kept = walk[leg.every - 1 :: leg.every, None] if leg.every else np.empty((0, 1, 3))
-        return Frames(kept, np.zeros((len(kept), 3, 3)))
+        return Stored(kept, np.zeros((len(kept), 3, 3)))
 
 
 LEGS = [Leg(5, 1, 25), Leg(1, 1, 43, 5)]
@@ -164,14 +164,14 @@ def argon() -> Atoms:
 
 
 def engine_of(kind: str, thermostat: str, folder: Path, atoms: Atoms) -> Engine:
-    times = (0.005, thermostat, 0.05, 0.3)
+    bath = Bath(0.005, thermostat, 0.05, 0.3)  # type: ignore[arg-type]
     folder.mkdir(parents=True, exist_ok=True)
     if kind == "LAMMPS":
-        return LammpsEngine(atoms, lennard_jones(), *times, folder)
-    return AseEngine(atoms, lennard_jones_calculator(), *times)
+        return LammpsEngine(atoms, lennard_jones(), bath, folder)
+    return AseEngine(atoms, lennard_jones_calculator(), bath)
 
 
-def run(engine: Engine, ensemble: str, folder: Path, size: int = 10, hot: float = 60) -> list[Frames]:
+def run(engine: Engine, ensemble: str, folder: Path, size: int = 10, hot: float = 60) -> list[Stored]:
     legs = [Leg(hot, 40, 20), Leg(40, 40, 40, 5, ensemble)]  # type: ignore[arg-type]
     return list(Chain(engine, legs, size, np.random.default_rng(5), folder).run())
 
@@ -209,7 +209,7 @@ class Stopping:
 
     def advance(
         self, leg: Leg, seed: int, before: Path | None, after: Path, progress: Progress | None
-    ) -> Frames:
+    ) -> Stored:
         frames = self._engine.advance(leg, seed, before, after, progress)
         if self._left == 0:
             raise KeyboardInterrupt

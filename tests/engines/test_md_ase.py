@@ -10,7 +10,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes  # noqa: TID251 - a model to be tried
 
 from frustra.engines.calculator import CalculatorPotential
-from frustra.engines.chain import Chain, Leg
+from frustra.engines.chain import Bath, Chain, Leg
 from frustra.engines.md_ase import AseEngine
 from frustra.errors import EngineError, PotentialError
 from frustra.stats import block_error
@@ -43,7 +43,7 @@ def springs(make: Any = Springs) -> CalculatorPotential:
 def engine(thermostat: str, potential: CalculatorPotential | None = None) -> AseEngine:
     start = np.random.default_rng(2).normal(0, 0.03, (ATOMS, 3))
     atoms = Atoms(f"Ar{ATOMS}", positions=start, cell=20 * np.eye(3), pbc=True)
-    return AseEngine(atoms, potential or springs(), 0.01, thermostat, 0.1, 1.0)
+    return AseEngine(atoms, potential or springs(), Bath(0.01, thermostat, 0.1, 1.0))  # type: ignore[arg-type]
 
 
 def run(made: AseEngine, legs: list[Leg], folder: Path, size: int = 2000) -> np.ndarray:

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
+from ase import Atoms
 
 from frustra.arrays import Array
 from frustra.engines.lammps import Progress
+from frustra.engines.potential import Potential
 from frustra.errors import DataError
 from frustra.io import read_json, replacing, write_json
+from frustra.structures import fingerprint
 
 
 @dataclass(frozen=True)
@@ -46,13 +49,34 @@ class Leg:
 
 
 @dataclass(frozen=True)
-class Frames:
+class Stored:
     """Frames of one piece, after `every`, 2 `every`, … of its steps."""
 
     positions: Array
     """(frames, atoms, 3), Å, unwrapped."""
     cells: Array
     """(frames, 3, 3), Å."""
+
+
+@dataclass(frozen=True)
+class Bath:
+    """Time step, thermostat and barostat; times in ps."""
+
+    timestep: float
+    thermostat: Literal["bussi", "nose-hoover"]
+    thermostat_time: float
+    barostat_time: float
+
+    def identity(self, engine: str, atoms: Atoms, potential: Potential) -> dict[str, str]:
+        """Return what determines a run, in words and hashes; see `Engine`."""
+        return {
+            "engine": engine,
+            "start": fingerprint(atoms),
+            "potential": potential.fingerprint,
+            "timestep": f"{self.timestep:.8g}",
+            "nvt": f"{self.thermostat} {self.thermostat_time:.8g}",
+            "npt": f"{self.thermostat_time:.8g} {self.barostat_time:.8g}",
+        }
 
 
 class Engine(Protocol):
@@ -65,7 +89,7 @@ class Engine(Protocol):
 
     def advance(
         self, leg: Leg, seed: int, before: Path | None, after: Path, progress: Progress | None
-    ) -> Frames:
+    ) -> Stored:
         """Run one piece from the state `before` and leave the state `after`.
 
         Without `before` the piece begins with the engine's own atoms and random velocities.
@@ -103,7 +127,7 @@ class Chain:
         self._seeds = [int(s) for s in rng.integers(1, 900_000_000, size=len(self._pieces))]
         self._record()
 
-    def run(self, progress: Progress | None = None) -> Iterator[Frames]:
+    def run(self, progress: Progress | None = None) -> Iterator[Stored]:
         """Yield the frames of every piece that keeps some; pieces that are done are read."""
         told = 0
         for number, piece in enumerate(self._pieces):
@@ -115,7 +139,7 @@ class Chain:
             if piece.every:
                 yield frames
 
-    def _advance(self, number: int, progress: Progress | None) -> Frames:
+    def _advance(self, number: int, progress: Progress | None) -> Stored:
         before = self._state(number - 1) if number else None
         frames = self._engine.advance(
             self._pieces[number], self._seeds[number], before, self._state(number), progress
@@ -179,9 +203,9 @@ def _plan_in(path: Path) -> Any:
         return None
 
 
-def _read(path: Path) -> Frames:
+def _read(path: Path) -> Stored:
     with path.open("rb") as file, np.load(file) as held:
-        return Frames(held["positions"], held["cells"])
+        return Stored(held["positions"], held["cells"])
 
 
 def _readable(path: Path) -> bool:

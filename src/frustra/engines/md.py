@@ -13,7 +13,7 @@ from ase import Atoms
 from pydantic import Field, field_validator
 
 from frustra.arrays import Array
-from frustra.engines.chain import Chain, Engine, Leg
+from frustra.engines.chain import Bath, Chain, Engine, Leg
 from frustra.engines.lammps import Progress, preamble, run_lammps, write_data
 from frustra.engines.md_ase import AseEngine
 from frustra.engines.md_lammps import LammpsEngine, start_velocities
@@ -259,11 +259,11 @@ def _quench_legs(settings: MDSettings, quench: StartSettings, temperature: float
 
 
 def _engine(atoms: Atoms, potential: Potential, settings: MDSettings, folder: Path) -> Engine:
-    times = settings.timestep / FS, settings.thermostat, settings.thermostat_time, settings.barostat_time
+    bath = Bath(settings.timestep / FS, settings.thermostat, settings.thermostat_time, settings.barostat_time)
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(potential, LammpsPotential):
-        return LammpsEngine(atoms, potential, *times, folder)
-    return AseEngine(atoms, potential, *times)
+        return LammpsEngine(atoms, potential, bath, folder)
+    return AseEngine(atoms, potential, bath)
 
 
 def _checkpoint_steps(engine: Engine, settings: MDSettings) -> int:

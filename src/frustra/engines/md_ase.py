@@ -13,16 +13,18 @@ from ase.md.md import MolecularDynamics
 from ase.md.nose_hoover_chain import MTKNPT, IsotropicMTKNPT, NoseHooverChainNVT
 
 from frustra.engines.calculator import calculator_of, told
-from frustra.engines.chain import Frames, Leg
+from frustra.engines.chain import Bath, Leg, Stored
 from frustra.engines.lammps import Progress
 from frustra.engines.potential import Potential
 from frustra.errors import EngineError, FrustraError, PotentialError
 from frustra.geometry import lattice_type
 from frustra.io import replacing
-from frustra.structures import fingerprint
+from frustra.units import FS
 
 _INNER = {"": ("_p_eps", "_p_g"), "_thermostat": ("_eta", "_p_eta"), "_barostat": ("_xi", "_p_xi")}
 """What a thermostat or a barostat of ASE remembers between steps, beside positions and momenta."""
+
+_PS = FS * units.fs
 
 _RAMP = 10  # steps at one temperature while it changes
 _TELL = 20  # steps between reports
@@ -39,42 +41,21 @@ class AseEngine:
         The start.
     potential
         Any potential.
-    timestep, thermostat_time, barostat_time
-        ps.
-    thermostat
-        `bussi` or `nose-hoover`.
+    bath
+        Time step, thermostat and barostat.
     """
 
-    def __init__(
-        self,
-        atoms: Atoms,
-        potential: Potential,
-        timestep: float,
-        thermostat: str,
-        thermostat_time: float,
-        barostat_time: float,
-    ) -> None:
-        self._atoms, self._potential = atoms, potential
-        self._timestep = timestep * 1000 * units.fs
-        self._thermostat = thermostat
-        self._thermostat_time = thermostat_time * 1000 * units.fs
-        self._barostat_time = barostat_time * 1000 * units.fs
+    def __init__(self, atoms: Atoms, potential: Potential, bath: Bath) -> None:
+        self._atoms, self._potential, self._bath = atoms, potential, bath
 
     @property
     def identity(self) -> dict[str, str]:
-        """Hashes of start and potential, and the settings; see `Engine`."""
-        return {
-            "engine": "ASE",
-            "start": fingerprint(self._atoms),
-            "potential": self._potential.fingerprint,
-            "timestep": f"{self._timestep:.8g}",
-            "nvt": f"{self._thermostat} {self._thermostat_time:.8g}",
-            "npt": f"{self._thermostat_time:.8g} {self._barostat_time:.8g}",
-        }
+        """What determines the run; see `Engine`."""
+        return self._bath.identity("ASE", self._atoms, self._potential)
 
     def advance(
         self, leg: Leg, seed: int, before: Path | None, after: Path, progress: Progress | None
-    ) -> Frames:
+    ) -> Stored:
         """Run one piece; see `Engine`."""
         rng = np.random.default_rng(seed)
         atoms = Atoms(self._atoms.numbers, self._atoms.positions, cell=self._atoms.cell, pbc=True)
@@ -96,15 +77,14 @@ class AseEngine:
         return frames
 
     def _dynamics(self, atoms: Atoms, leg: Leg, rng: np.random.Generator) -> MolecularDynamics:
-        target = _target(leg.begin, len(atoms))
+        target, bath = _target(leg.begin, len(atoms)), self._bath
+        dt, tau = _PS * bath.timestep, _PS * bath.thermostat_time
         if leg.ensemble == "npt":
             kind = IsotropicMTKNPT if lattice_type(atoms.cell.array) == "isotropic" else MTKNPT
-            return kind(
-                atoms, self._timestep, target, 0.0, tdamp=self._thermostat_time, pdamp=self._barostat_time
-            )
-        if self._thermostat == "nose-hoover" and leg.begin == leg.end:
-            return NoseHooverChainNVT(atoms, self._timestep, target, tdamp=self._thermostat_time)
-        return Bussi(atoms, self._timestep, target, self._thermostat_time, rng=rng)
+            return kind(atoms, dt, target, 0.0, tdamp=tau, pdamp=_PS * bath.barostat_time)
+        if bath.thermostat == "nose-hoover" and leg.begin == leg.end:
+            return NoseHooverChainNVT(atoms, dt, target, tdamp=tau)
+        return Bussi(atoms, dt, target, tau, rng=rng)
 
 
 @contextmanager
@@ -133,7 +113,7 @@ def _target(temperature: float, atoms: int) -> float:
     return temperature * (atoms - 1) / atoms
 
 
-def _run(dynamics: MolecularDynamics, atoms: Atoms, leg: Leg, progress: Progress | None) -> Frames:
+def _run(dynamics: MolecularDynamics, atoms: Atoms, leg: Leg, progress: Progress | None) -> Stored:
     count = leg.steps // leg.every if leg.every else 0
     positions = np.empty((count, len(atoms), 3))
     cells = np.empty((count, 3, 3))
@@ -152,7 +132,7 @@ def _run(dynamics: MolecularDynamics, atoms: Atoms, leg: Leg, progress: Progress
             f"MD with {type(dynamics).__name__} that ran away: positions are not finite",
             remedy="lower md.timestep, or check the potential (frustra check-potential)",
         )
-    return Frames(positions, cells)
+    return Stored(positions, cells)
 
 
 def _set_temperature(dynamics: Bussi, temperature: float, atoms: int) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
-from frustra.engines.chain import Frames, Leg
+from frustra.engines.chain import Bath, Leg, Stored
 from frustra.engines.lammps import (
     Progress,
     cell_coupling,
@@ -18,7 +18,6 @@ from frustra.engines.lammps import (
 )
 from frustra.engines.pairstyle import LammpsPotential
 from frustra.errors import EngineError
-from frustra.structures import fingerprint
 
 _TELL = 200  # steps between reports
 
@@ -35,43 +34,24 @@ class LammpsEngine:
         The start, in LAMMPS' orientation of the cell.
     potential
         A pair style.
-    timestep, thermostat_time, barostat_time
-        ps.
-    thermostat
-        `bussi` or `nose-hoover`.
+    bath
+        Time step, thermostat and barostat.
     folder
         Where LAMMPS' files go.
     """
 
-    def __init__(
-        self,
-        atoms: Atoms,
-        potential: LammpsPotential,
-        timestep: float,
-        thermostat: str,
-        thermostat_time: float,
-        barostat_time: float,
-        folder: Path,
-    ) -> None:
-        self._atoms, self._potential, self._folder = atoms, potential, folder
-        self._timestep, self._thermostat = timestep, thermostat
-        self._thermostat_time, self._barostat_time = thermostat_time, barostat_time
+    def __init__(self, atoms: Atoms, potential: LammpsPotential, bath: Bath, folder: Path) -> None:
+        self._atoms, self._potential = atoms, potential
+        self._bath, self._folder = bath, folder
 
     @property
     def identity(self) -> dict[str, str]:
-        """Hashes of start and potential, and the settings; see `Engine`."""
-        return {
-            "engine": "LAMMPS",
-            "start": fingerprint(self._atoms),
-            "potential": self._potential.fingerprint,
-            "timestep": f"{self._timestep:.8g}",
-            "nvt": f"{self._thermostat} {self._thermostat_time:.8g}",
-            "npt": f"{self._thermostat_time:.8g} {self._barostat_time:.8g}",
-        }
+        """What determines the run; see `Engine`."""
+        return self._bath.identity("LAMMPS", self._atoms, self._potential)
 
     def advance(
         self, leg: Leg, seed: int, before: Path | None, after: Path, progress: Progress | None
-    ) -> Frames:
+    ) -> Stored:
         """Run one piece; see `Engine`."""
         work = self._folder / "lammps"
         shutil.rmtree(work, ignore_errors=True)
@@ -89,7 +69,7 @@ class LammpsEngine:
             shutil.copyfile(before, work / "before.restart")
             head = preamble(commands, charges, restart="before.restart") + "reset_timestep 0\n"
         lines = [
-            f"timestep {self._timestep:g}",
+            f"timestep {self._bath.timestep:g}",
             f"thermo {_TELL}",
             "thermo_style custom step temp pe press vol",
             "thermo_modify flush yes lost error",
@@ -103,18 +83,18 @@ class LammpsEngine:
         return head + "\n".join([*lines, f"run {leg.steps}", "write_restart after.restart", ""])
 
     def _fixes(self, leg: Leg, seed: int) -> list[str]:
-        temperatures = f"{leg.begin:g} {leg.end:g} {self._thermostat_time:g}"
+        temperatures = f"{leg.begin:g} {leg.end:g} {self._bath.thermostat_time:g}"
         if leg.ensemble == "npt":
-            coupling = cell_coupling(self._atoms.cell.array, f"0.0 0.0 {self._barostat_time:g}")
+            coupling = cell_coupling(self._atoms.cell.array, f"0.0 0.0 {self._bath.barostat_time:g}")
             return [f"fix md all npt temp {temperatures} {coupling}"]
-        if self._thermostat == "nose-hoover":
+        if self._bath.thermostat == "nose-hoover":
             return [f"fix md all nvt temp {temperatures}"]
         return ["fix md all nve", f"fix bath all temp/csvr {temperatures} {seed}"]
 
-    def _frames(self, leg: Leg, work: Path) -> Frames:
+    def _frames(self, leg: Leg, work: Path) -> Stored:
         count, atoms = (leg.steps // leg.every if leg.every else 0), len(self._atoms)
         if not count:
-            return Frames(np.empty((0, atoms, 3)), np.empty((0, 3, 3)))
+            return Stored(np.empty((0, atoms, 3)), np.empty((0, 3, 3)))
         dump = work / "frames.dump"
         positions = read_dump(dump, atoms, 4)[1:, :, 1:4]  # the first is the last of the piece before
         if len(positions) != count:
@@ -124,7 +104,7 @@ class LammpsEngine:
         cells = read_cells(dump, atoms)[1:] if leg.ensemble == "npt" else None
         fixed = np.broadcast_to(self._atoms.cell.array, (count, 3, 3))
         dump.unlink()
-        return Frames(positions, fixed if cells is None else cells)
+        return Stored(positions, fixed if cells is None else cells)
 
 
 def start_velocities(temperature: float, seed: int) -> str:
