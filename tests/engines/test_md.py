@@ -86,6 +86,7 @@ def test_cooling_ends_near_the_lattice(tmp_path: Path) -> None:
 
 def test_speed_is_positive() -> None:
     assert measured_speed(argon(2), lennard_jones(), 10) > 0
+    assert measured_speed(argon(2), lennard_jones_calculator()) > 0
 
 
 @pytest.mark.parametrize("ladder", [(), (300, 300), (400, 300), (-1,)])

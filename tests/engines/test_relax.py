@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,16 +9,23 @@ from ase import Atoms
 from ase.build import bulk
 from scipy.optimize import minimize_scalar
 
+from frustra.engines.calculator import CalculatorPotential
 from frustra.engines.lammps import cell_coupling
 from frustra.engines.pairstyle import embedded_potentials
-from frustra.engines.potential import Potential
+from frustra.engines.potential import Potential, Property
 from frustra.engines.relax import RelaxSettings, relax_crystal, relax_frames
 from frustra.engines.zoo import load_potential
 from frustra.errors import EngineError, PotentialError
 from frustra.geometry import lattice_type, with_lattice_type
 from frustra.io import read_structure
 from frustra.structures import indices_of, supercell
-from tests.engines.toys import CUTOFF, lennard_jones, lennard_jones_calculator, lennard_jones_energies
+from tests.engines.toys import (
+    CUTOFF,
+    LennardJonesCalculator,
+    lennard_jones,
+    lennard_jones_calculator,
+    lennard_jones_energies,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -206,3 +214,33 @@ def test_relaxing_a_crystal_keeps_its_lattice_type_and_leaves_no_stress(
     stress = found.stress[0]
     free = np.trace(stress) / 3 if kind == "isotropic" else np.diag(stress)
     assert np.abs(free).max() < 1e-4  # eV/Å³: 16 MPa
+
+
+class RoundedCalculator(LennardJonesCalculator):
+    """Energies rounded so coarsely that no line search finds its way."""
+
+    def calculate(self, *arguments: Any, **words: Any) -> None:
+        super().calculate(*arguments, **words)
+        error = np.round(self.results["energy"], 2) - self.results["energy"]
+        self.results["energies"] = self.results["energies"] + error / len(self.atoms)
+        self.results["energy"] += error
+
+
+def test_where_the_line_search_gives_up_the_forces_are_followed_to_the_end() -> None:
+    rounded = CalculatorPotential("rounded", RoundedCalculator, "rounded")
+    frames = [rattled(argon(), 0.15, 1)]
+    relaxed, smooth = (
+        relax_frames(frames, p, RelaxSettings(fmax=1e-4)) for p in (rounded, lennard_jones_calculator())
+    )
+    assert relaxed.converged.all()
+    assert relaxed.fmax[0] <= 1.001e-4
+    assert relaxed.energies == pytest.approx(smooth.energies, abs=0.006)
+
+
+def test_a_crystal_keeps_its_cell_where_the_potential_has_no_stress() -> None:
+    provides: frozenset[Property] = frozenset(("energy", "forces", "atomic_energies"))
+    stiff = CalculatorPotential("stiff", LennardJonesCalculator, "stiff", provides=provides)
+    start = rattled(argon(), 0.1, 2)
+    relaxed, _ = relax_crystal(start, stiff)
+    np.testing.assert_array_equal(relaxed.cell.array, start.cell.array)
+    assert np.linalg.norm(stiff.evaluate([relaxed]).forces, axis=2).max() < 0.006

@@ -206,7 +206,7 @@ def _transport(d: Diffusion, context: Context) -> Transport:
         diffusive_jumps=d.diffusive_jumps,
         window_ps=d.window,
         drift=d.drift,
-        duration_ps=float(d.lag[-1]),
+        duration_ps=float(d.lag[-1] + d.lag[1]),  # a frame stands for the interval before it
         discarded_ps=context.study.md.equilibration,
     )
 

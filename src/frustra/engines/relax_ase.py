@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -124,7 +125,8 @@ def _descend(
     """
     counter = PotentialCalculator(potential)
     atoms.calc = counter
-    with contextlib.suppress(RuntimeError, ValueError, np.linalg.LinAlgError):
+    with contextlib.suppress(RuntimeError, ValueError, np.linalg.LinAlgError), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a line search that is tried again says so
         first = PreconLBFGS(atoms, precon=Exp(A=3.0), logfile=os.devnull, maxstep=max_move, memory=20)
         if first.run(fmax=fmax, steps=max_steps):
             return counter.calls, True
