@@ -7,7 +7,15 @@ from ase import Atoms
 from ase.build import bulk
 from scipy.spatial.transform import Rotation
 
-from frustra.engines.lammps import find_lammps, read_dump, run_lammps, write_data, write_dump
+from frustra.engines.lammps import (
+    RANKS_VARIABLE,
+    THREADS_VARIABLE,
+    find_lammps,
+    read_dump,
+    run_lammps,
+    write_data,
+    write_dump,
+)
 from frustra.errors import DataError, EngineError
 from frustra.structures import supercell
 from tests.engines.toys import lennard_jones, lennard_jones_energies
@@ -155,3 +163,33 @@ def test_a_turned_crystal_with_another_cell_has_turned_forces_and_stress(seed: i
     assert one.stress is not None
     assert other.stress is not None
     assert other.stress[0] == pytest.approx(turn.T @ one.stress[0] @ turn, abs=1e-9)
+
+
+@pytest.mark.parametrize("variable", [RANKS_VARIABLE, THREADS_VARIABLE])
+def test_two_processes_or_threads_give_the_forces_of_one(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    atoms = supercell(bulk("Ar", "fcc", a=5.26, cubic=True), (3, 3, 3))
+    atoms.positions += np.random.default_rng(3).normal(0, 0.1, atoms.positions.shape)
+    alone = lennard_jones().evaluate([atoms])
+    monkeypatch.setenv(variable, "2")
+    shared = lennard_jones().evaluate([atoms])
+    assert shared.energies == pytest.approx(alone.energies, abs=1e-9)
+    np.testing.assert_allclose(shared.forces, alone.forces, atol=1e-9)
+    np.testing.assert_allclose(shared.partition("lj"), alone.partition("lj"), atol=1e-9)
+
+
+def test_two_processes_share_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(RANKS_VARIABLE, "2")
+    assert "1 by 1 by 2 MPI processor grid" in run_lammps(
+        "region r block 0 1 0 1 0 9\ncreate_box 1 r\n", tmp_path
+    )
+
+
+@pytest.mark.parametrize("value", ["0", "two", ""])
+def test_a_number_of_processes_that_is_none_is_refused(
+    value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(RANKS_VARIABLE, value)
+    with pytest.raises(EngineError, match="a number from 1"):
+        run_lammps("", tmp_path)
