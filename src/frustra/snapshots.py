@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from frustra.arrays import Array, BoolArray, IntArray
 from frustra.errors import DataError
+from frustra.geometry import minimum_image
 
 ENERGY_SUM_TOLERANCE = 1e-5
 """Largest |Σ e_i − E| per atom (eV) that printing the per-atom energies may cause."""
@@ -94,6 +95,51 @@ class Snapshots:
     def with_origin(self, time: Array, temperature: float) -> "Snapshots":
         """Return the same snapshots with the times and the temperature of their frames."""
         return replace(self, time=np.asarray(time, dtype=float), temperature=temperature)
+
+
+def relaxed_snapshots(
+    start: Array,
+    relaxed: Array,
+    crystal: Atoms,
+    energies: Array,
+    atomic_energies: Array,
+    forces: Array,
+    largest: float,
+    stops: Sequence[tuple[str, int]],
+) -> Snapshots:
+    """Return the record of a relaxation in one cell.
+
+    Parameters
+    ----------
+    start, relaxed
+        (frames, atoms, 3), Å; an image of the relaxed positions will do.
+    crystal
+        Cell and elements of all frames.
+    energies, atomic_energies, forces
+        Of the relaxed frames, eV and eV/Å.
+    largest
+        Largest force (eV/Å) with which a frame counts as converged.
+    stops
+        Of each frame why the relaxation stopped, and how often it evaluated the forces.
+    """
+    cell = crystal.cell.array.copy()
+    moved = minimum_image(relaxed - start, cell)
+    displacements = np.linalg.norm(moved - moved.mean(axis=1, keepdims=True), axis=2)
+    fmax = np.linalg.norm(forces, axis=2).max(axis=1)
+    return Snapshots(
+        positions=start + moved,
+        cell=cell,
+        numbers=crystal.numbers.astype(np.int64),
+        energies=energies,
+        atomic_energies=atomic_energies,
+        fmax=fmax,
+        converged=fmax <= largest,
+        reason=np.array([reason for reason, _ in stops], dtype=str),
+        force_calls=np.array([calls for _, calls in stops], dtype=np.int64),
+        max_displacement=displacements.max(axis=1),
+        displacements=displacements,
+        time=np.zeros(len(start)),
+    )
 
 
 def joined(parts: Sequence[Snapshots]) -> Snapshots:

@@ -26,9 +26,8 @@ from frustra.engines.pairstyle import LammpsPotential
 from frustra.engines.potential import Potential
 from frustra.engines.relax_ase import relax_cell, relax_positions
 from frustra.errors import EngineError
-from frustra.geometry import minimum_image
 from frustra.settings import Settings
-from frustra.snapshots import Snapshots
+from frustra.snapshots import Snapshots, relaxed_snapshots
 
 
 class RelaxSettings(Settings):
@@ -143,29 +142,22 @@ def _frames_script(potential: LammpsPotential, minimise: list[str], count: int) 
 
 
 def _collect(output: str, folder: Path, atoms: Atoms, start: Array, fmax: float) -> Snapshots:
-    cell = atoms.cell.array.copy()
     values = read_dump(folder / "relaxed.dump", len(atoms), 8)
     if len(values) != len(start):
         raise EngineError(f"LAMMPS relaxed {len(values)} of {len(start)} frames", remedy=f"see {folder}")
-    moved = minimum_image(values[:, :, 1:4] - start, cell)
-    displacements = np.linalg.norm(moved - moved.mean(axis=1, keepdims=True), axis=2)
-    force = np.linalg.norm(values[:, :, 4:7], axis=2).max(axis=1)
     reasons = re.findall(r"Stopping criterion = (.+)", output)[1::2]
-    calls = np.array(re.findall(r"force evaluations = \d+ (\d+)", output), dtype=np.int64)
+    calls = [int(n) for n in re.findall(r"force evaluations = \d+ (\d+)", output)]
+    both = [first + second for first, second in zip(calls[0::2], calls[1::2], strict=True)]
     energies = np.array((folder / "energies.txt").read_text(encoding="utf-8").split(), dtype=float)
-    return Snapshots(
-        positions=start + moved,
-        cell=cell,
-        numbers=atoms.numbers.astype(np.int64),
-        energies=energies,
-        atomic_energies=values[:, :, 7],
-        fmax=force,
-        converged=force <= fmax * (1 + 1e-6),
-        reason=np.array(reasons, dtype=str),
-        force_calls=calls[0::2] + calls[1::2],
-        max_displacement=displacements.max(axis=1),
-        displacements=displacements,
-        time=np.zeros(len(start)),
+    return relaxed_snapshots(
+        start,
+        values[:, :, 1:4],
+        atoms,
+        energies,
+        values[:, :, 7],
+        values[:, :, 4:7],
+        fmax * (1 + 1e-6),
+        list(zip(reasons, both, strict=True)),
     )
 
 

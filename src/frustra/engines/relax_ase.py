@@ -16,8 +16,8 @@ from frustra.arrays import Array
 from frustra.engines.calculator import PotentialCalculator
 from frustra.engines.lammps import Progress
 from frustra.engines.potential import Potential
-from frustra.geometry import LatticeType, lattice_type, minimum_image, with_lattice_type
-from frustra.snapshots import Snapshots
+from frustra.geometry import LatticeType, lattice_type, with_lattice_type
+from frustra.snapshots import Snapshots, relaxed_snapshots
 from frustra.structures import strained
 
 SINGLE = 1e-3
@@ -79,25 +79,15 @@ def snapshots_of(
 ) -> Snapshots:
     """Evaluate relaxed frames once more and record what the relaxation did to each."""
     final = potential.evaluate(relaxed)
-    start = np.stack([f.positions for f in frames])
-    cell = frames[0].cell.array.copy()
-    positions = np.stack([a.positions for a in relaxed])
-    moved = minimum_image(positions - start, cell)
-    displacements = np.linalg.norm(moved - moved.mean(axis=1, keepdims=True), axis=2)
-    force = np.linalg.norm(final.forces, axis=2).max(axis=1)
-    return Snapshots(
-        positions=start + moved,
-        cell=cell,
-        numbers=frames[0].numbers.astype(np.int64),
-        energies=final.energies,
-        atomic_energies=final.partition(potential.name),
-        fmax=force,
-        converged=force <= fmax * (1 + SINGLE),
-        reason=np.array(reasons, dtype=str),
-        force_calls=np.array(calls, dtype=np.int64),
-        max_displacement=displacements.max(axis=1),
-        displacements=displacements,
-        time=np.zeros(len(frames)),
+    return relaxed_snapshots(
+        np.stack([f.positions for f in frames]),
+        np.stack([a.positions for a in relaxed]),
+        frames[0],
+        final.energies,
+        final.partition(potential.name),
+        final.forces,
+        fmax * (1 + SINGLE),
+        list(zip(reasons, calls, strict=True)),
     )
 
 

@@ -162,25 +162,25 @@ def _load_sevennet(model: str, argument: str, base: Path) -> Potential:
     """Load SevenNet by name or file; a fidelity follows a colon (`7net-mf-0:PBE`)."""
     imported("sevenn.calculator", "sevennet")
     name, _, modal = argument.partition(":")
-    path = (base / name).resolve()
-    if path.is_file():
-        digest = file_fingerprint([path], modal)
-    else:
-        digest = file_fingerprint([], "sevenn", metadata.version("sevenn"), name, modal)
-    make = partial(adapters.make_sevennet, str(path) if path.is_file() else name, modal or None)
+    path, digest = _named_or_file("sevenn", name, base, modal)
+    make = partial(adapters.make_sevennet, str(path) if path else name, modal or None)
     return _from_calculator(model, make, adapters.known_sevennet, digest)
 
 
 def _load_chgnet(model: str, argument: str, base: Path) -> Potential:
     """Load CHGNet by name or file."""
     imported("chgnet.model.dynamics", "chgnet")
-    path = (base / argument).resolve()
-    if path.is_file():
-        digest = file_fingerprint([path])
-    else:
-        digest = file_fingerprint([], "chgnet", metadata.version("chgnet"), argument)
-    make = partial(adapters.make_chgnet, path if path.is_file() else argument)
+    path, digest = _named_or_file("chgnet", argument, base)
+    make = partial(adapters.make_chgnet, path or argument)
     return _from_calculator(model, make, adapters.known_chgnet, digest)
+
+
+def _named_or_file(package: str, name: str, base: Path, *words: str) -> tuple[Path | None, str]:
+    """Return the file of a model, None for one that its package brings by name, and its fingerprint."""
+    path = (base / name).resolve()
+    if path.is_file():
+        return path, file_fingerprint([path], *words)
+    return None, file_fingerprint([], package, metadata.version(package), name, *words)
 
 
 def _load_mace(model: str, argument: str, base: Path) -> Potential:
