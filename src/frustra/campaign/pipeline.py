@@ -92,7 +92,7 @@ def _run(materials: Sequence[Material], executor: Executor, watch: Watch) -> lis
         while not finished:
             finished, _ = wait(running, timeout=0.3, return_when=FIRST_COMPLETED)
             watch(known, [job for f, job in running.items() if f not in finished])
-        for future in finished:
+        for future in [f for f in running if f in finished]:  # in the order of the study, not of a set
             job = running.pop(future)
             error = None if future.cancelled() else future.exception() or _unseen(job)
             if isinstance(error, BrokenExecutor):
@@ -100,8 +100,8 @@ def _run(materials: Sequence[Material], executor: Executor, watch: Watch) -> lis
             if error is not None and job.context.material not in failed:
                 failures.append(_failure(job, error))
                 failed.add(job.context.material)
-                for other, theirs in list(running.items()):
-                    if theirs.context.material == job.context.material and other.cancel():
+                for other in [f for f in running if f not in finished]:
+                    if running[other].context.material == job.context.material and other.cancel():
                         del running[other]
 
 
