@@ -12,6 +12,20 @@ from frustra.errors import AnalysisError
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """A value with its standard error and the 95 % interval, which need not be symmetric."""
+
+    value: float
+    std: float
+    low: float
+    high: float
+
+    def scaled(self, factor: float) -> "Estimate":
+        """Return the estimate in another unit."""
+        return Estimate(self.value * factor, self.std * factor, self.low * factor, self.high * factor)
+
+
+@dataclass(frozen=True)
 class Line:
     """A weighted straight line y = intercept + slope·x with known errors of y."""
 
