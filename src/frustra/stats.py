@@ -1,10 +1,11 @@
-"""Estimates with errors: weighted line, bootstrap over groups, rules for counting events."""
+"""Estimates with errors: mixtures, weighted line, bootstrap over groups, rules for counting events."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import ndtr
 from scipy.stats import chi2
 
 from frustra.arrays import Array
@@ -23,6 +24,43 @@ class Estimate:
     def scaled(self, factor: float) -> "Estimate":
         """Return the estimate in another unit."""
         return Estimate(self.value * factor, self.std * factor, self.low * factor, self.high * factor)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A distribution of one number: a weighted sum of Gaussians, or of points where their width is zero."""
+
+    weights: Array
+    means: Array
+    std: Array
+
+    def estimate(self) -> Estimate:
+        """Return mean of all, standard deviation, and the interval that leaves 2.5 % on each side."""
+        mean = float(self.weights @ self.means)
+        spread = float(self.weights @ (self.std**2 + (self.means - mean) ** 2))
+        middle, low, high = (self.quantile(q) for q in (0.5, 0.025, 0.975))
+        return Estimate(middle, float(np.sqrt(spread)), low, high)
+
+    def quantile(self, probability: float) -> float:
+        """Return the value below which a share of the distribution lies, by bisection."""
+        width = np.maximum(self.std, 1e-9 * (1 + np.abs(self.means)))
+        low, high = (self.means - 9 * width).min(), (self.means + 9 * width).max()
+        for _ in range(60):
+            middle = (low + high) / 2
+            if self.weights @ ndtr((middle - self.means) / width) < probability:
+                low = middle
+            else:
+                high = middle
+        return float((low + high) / 2)
+
+
+def mixed(parts: Sequence[Mixture], weights: Array) -> Mixture:
+    """Return several distributions as one."""
+    return Mixture(
+        np.concatenate([w * p.weights for w, p in zip(weights, parts, strict=True)]),
+        np.concatenate([p.means for p in parts]),
+        np.concatenate([p.std for p in parts]),
+    )
 
 
 @dataclass(frozen=True)
