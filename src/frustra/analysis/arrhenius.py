@@ -127,7 +127,10 @@ def _notes(ladder: Ladder, found: Breaks) -> list[str]:
     if not ladder.errors_known:
         notes.append("the errors of the values are not known: one relative error of all was inferred")
     if found.errors_too_small:
-        notes.append("no model fits within the errors given: they were taken as known up to a common factor")
+        notes.append(
+            "neither a line nor a break fits within the errors: they are too small, or the change is "
+            "gradual; they were taken as known up to a common factor"
+        )
     if found.model == "line":
         notes += _hidden(ladder, found)
     if found.transition is not None:
@@ -136,7 +139,7 @@ def _notes(ladder: Ladder, found: Breaks) -> list[str]:
             notes.append(
                 "fewer than two values were measured below Tc: no energy or value of that branch is given"
             )
-        elif high is not None and low.value < high.value:
+        elif high is not None and low.high < high.low:
             notes.append(
                 "the activation energy is larger above the break, unlike at a super-ionic transition: "
                 "look for quenched-in disorder below it"
