@@ -94,8 +94,20 @@ def test_values_that_are_not_finite_are_refused(name: str, wrong: float) -> None
         replace(record, **{name: values})
 
 
-@pytest.mark.parametrize("wrong", [0.0, -1.0, np.nan])
+@pytest.mark.parametrize("wrong", [0.0, -1.0, np.inf])
 @pytest.mark.parametrize("name", ["timestep", "temperature"])
 def test_times_and_temperatures_that_are_not_positive_are_refused(name: str, wrong: float) -> None:
     with pytest.raises(DataError, match="both above zero"):
         replace(example(), **{name: wrong})
+
+
+def test_a_temperature_may_be_unknown_but_not_a_time_step() -> None:
+    assert np.isnan(replace(example(), temperature=np.nan).temperature)
+    with pytest.raises(DataError, match="nan ps between frames"):
+        replace(example(), timestep=np.nan)
+
+
+def test_a_trajectory_in_memory_is_used_as_an_open_file_is() -> None:
+    with example() as record:
+        assert len(record) == 11
+    assert len(record.read()) == 11  # nothing was closed

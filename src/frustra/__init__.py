@@ -21,8 +21,11 @@ _MODULES = {
     "engines.zoo": ("load_potential",),
     "errors": ("FrustraError",),
     "io": (
+        "TrajectoryHints",
         "TrajectoryWriter",
         "open_trajectory",
+        "read_ladder",
+        "read_msd",
         "read_snapshots",
         "read_states",
         "read_structure",

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from ase import Atoms
@@ -24,7 +24,7 @@ class Frames(Protocol):
     timestep: float
     """Time between frames, ps."""
     temperature: float
-    """K."""
+    """K; NaN where nobody knows it."""
     info: dict[str, str | float | int]
     """Where the frames come from: engine, thermostat, seed, discarded equilibration."""
 
@@ -49,6 +49,16 @@ class Frames(Protocol):
             Frames at unequal distances or backward in time, for which no `timestep` would be true;
             a frame or atom that is absent.
         """
+
+    def close(self) -> None:
+        """Let go of the file, if there is one."""
+        return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
     def chunks(self, frames_per_chunk: int, atoms: Selection = None) -> Iterator["Trajectory"]:
         """Give all frames in order, at most `frames_per_chunk` at a time."""
@@ -104,7 +114,7 @@ class Trajectory(Frames):
     timestep: float
     """Time between frames, ps."""
     temperature: float
-    """K."""
+    """K; NaN where nobody knows it."""
     info: dict[str, str | float | int] = field(default_factory=dict)
     """Where the frames come from: engine, thermostat, seed, discarded equilibration."""
 
@@ -119,10 +129,12 @@ class Trajectory(Frames):
             )
         if not (np.isfinite(self.positions).all() and np.isfinite(self._distinct_cells).all()):
             raise DataError("a trajectory with values that are not finite", remedy="check the simulation")
-        if not (0 < self.timestep < np.inf and 0 < self.temperature < np.inf):
+        known = not np.isnan(self.temperature)
+        if not 0 < self.timestep < np.inf or (known and not 0 < self.temperature < np.inf):
             raise DataError(
                 f"a trajectory with {self.timestep:g} ps between frames at {self.temperature:g} K",
                 "both above zero",
+                "a temperature that is not known is NaN",
             )
 
     def __len__(self) -> int:

@@ -205,7 +205,7 @@ def test_a_varying_cell_must_come_with_the_frames(tmp_path: Path) -> None:
         writer.append(np.zeros((5, 1, 3)))
 
 
-@pytest.mark.parametrize("changes", [{"timestep": 0.0}, {"temperature": np.nan}, {"cell": np.ones(3)}])
+@pytest.mark.parametrize("changes", [{"timestep": 0.0}, {"temperature": -1.0}, {"cell": np.ones(3)}])
 def test_a_writer_that_could_write_no_true_file_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
     settings: dict[str, Any] = {"timestep": 1.0, "temperature": 300.0, "cell": np.eye(3), **changes}
     with pytest.raises(DataError, match="a trajectory with"):

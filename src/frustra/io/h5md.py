@@ -1,30 +1,18 @@
-"""The only module that knows file formats.
-
-Every file is written beside its place and renamed into it, so that a kill never leaves half a file.
-"""
+"""Trajectories in our own format: H5MD, written in constant memory, read in parts."""
 
 import json
-import os
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import h5py
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from ase import Atoms
-from ase.io import read as ase_read
-from ase.io import write as ase_write
 
 from frustra.arrays import Array, IntArray
 from frustra.errors import DataError
-from frustra.snapshots import Snapshots
-from frustra.states import COLUMNS, StateTable
-from frustra.structures import has_volume, supercell
+from frustra.io.files import replacing, require
 from frustra.trajectory import Frames, Selection, Trajectory, frame_range, picked
 
 H5MD_VERSION = (1, 1)
@@ -37,95 +25,14 @@ PIECE = 2**18
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; rename it into place when the block succeeds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+def blaming(path: Path) -> Iterator[None]:
+    """Turn whatever HDF5 raises into the sentence that the file is damaged."""
     try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file in one piece."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file in one piece."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"no file {path}", remedy="check the path") from None
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not valid JSON ({error})", remedy="make it anew") from None
-
-
-def write_csv(path: Path, columns: dict[str, Any]) -> None:
-    """Write named columns of equal length as CSV."""
-    rows = zip(*columns.values(), strict=True)
-    lines = [",".join(columns)] + [",".join(_csv_cell(v) for v in row) for row in rows]
-    write_text(path, "\n".join(lines) + "\n")
-
-
-def _csv_cell(value: Any) -> str:
-    return f"{value:.8g}" if isinstance(value, float | np.floating) else str(value)
-
-
-def read_structure(path: Path | str) -> Atoms:
-    """Read a crystal in any format that ASE knows, in LAMMPS' orientation of the cell.
-
-    Raises
-    ------
-    DataError
-        No such file, an unknown or damaged format, partial occupancies, or no periodic cell.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise DataError(f"no structure file {path}", remedy="check `structure` in the study file")
-    try:
-        atoms: Any = ase_read(path)
-    except Exception as error:  # noqa: BLE001 - ASE's readers raise anything at all
+        yield
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise DataError(
-            f"{path} cannot be read as a structure ({type(error).__name__}: {error})",
-            "a CIF, POSCAR, extxyz or other file that ASE reads",
+            f"{path} is damaged or not written by frustra ({error})", remedy="make it anew"
         ) from None
-    _refuse_partial_occupancy(atoms, path)
-    if not has_volume(atoms):
-        raise DataError(f"{path} has no three-dimensional cell", "a periodic crystal")
-    plain = Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=True)
-    return supercell(plain, (1, 1, 1))
-
-
-def _refuse_partial_occupancy(atoms: Atoms, path: Path) -> None:
-    occupancy = atoms.info.get("occupancy") or {}
-    for label, site in occupancy.items():
-        if sum(site.values()) < 0.999 or len(site) > 1:
-            kinds = ", ".join(f"{e} {x:g}" for e, x in site.items())
-            raise DataError(
-                f"{path} has a partially occupied site (number {label}: {kinds})",
-                "an ordered cell",
-                "choose one ordering; frustra then searches for the lowest one itself",
-            )
-
-
-def write_structure(path: Path, atoms: Atoms) -> None:
-    """Write a crystal; the suffix of the path chooses the format."""
-    with replacing(path) as temporary:
-        ase_write(temporary, atoms, format={".cif": "cif"}.get(path.suffix, "extxyz"))
 
 
 class TrajectoryWriter:
@@ -150,7 +57,7 @@ class TrajectoryWriter:
     timestep
         Time between frames, ps.
     temperature
-        K.
+        K; NaN where nobody knows it.
     info
         Where the frames come from.
     cell
@@ -272,21 +179,6 @@ def _append(data: h5py.Dataset, values: Array) -> None:
     data[before:] = values
 
 
-def write_frames(path: Path, frames: Sequence[Atoms]) -> None:
-    """Write several structures and what their `info` holds as extended XYZ."""
-    with replacing(path) as temporary:
-        ase_write(temporary, list(frames), format="extxyz")
-
-
-def read_frames(path: Path) -> list[Atoms]:
-    """Read all structures of an extended XYZ file, with their `info`."""
-    try:
-        frames: Any = ase_read(path, index=":", format="extxyz")
-    except Exception as error:  # noqa: BLE001 - ASE's readers raise anything at all
-        raise DataError(f"{path} cannot be read ({error})", "extended XYZ", "make it anew") from None
-    return list(frames)
-
-
 def write_trajectory(path: Path | str, trajectory: Trajectory) -> None:
     """Write a trajectory in memory as `TrajectoryWriter` does."""
     t, cell = trajectory, trajectory.fixed_cell
@@ -294,30 +186,13 @@ def write_trajectory(path: Path | str, trajectory: Trajectory) -> None:
         writer.append(t.positions, t.cells if cell is None else None)
 
 
-def read_trajectory(path: Path | str, frames: Selection = None, atoms: Selection = None) -> Trajectory:
-    """Read a trajectory, or only some frames and atoms of it, in float64; see `TrajectoryFile.read`."""
-    with open_trajectory(path) as file:
-        return file.read(frames, atoms)
-
-
-def open_trajectory(path: Path | str) -> "TrajectoryFile":
-    """Open a trajectory to read parts of it; use it as a context manager.
-
-    Raises
-    ------
-    DataError
-        No such file, or a damaged one, or one that frustra did not write.
-    """
-    return TrajectoryFile(path)
-
-
 class TrajectoryFile(Frames):
     """A trajectory on disk; only what is asked for is read. `open_trajectory` makes it."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        _require(self.path)
-        with _blaming(self.path), ExitStack() as stack:
+        require(self.path)
+        with blaming(self.path), ExitStack() as stack:
             self._file = stack.enter_context(h5py.File(self.path, "r"))
             group = self._file["particles/all"]
             edges = group["box/edges"]
@@ -334,12 +209,6 @@ class TrajectoryFile(Frames):
             ):
                 raise ValueError("numbers of frames or atoms differ")
             self._open = stack.pop_all()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""
@@ -363,7 +232,7 @@ class TrajectoryFile(Frames):
         """
         chosen = frame_range(len(self), frames)
         rows = picked(len(self.numbers), slice(None) if atoms is None else atoms, "atom")
-        with _blaming(self.path):
+        with blaming(self.path):
             positions = _read_rows(self._positions, chosen, rows)
             cells = self._read_cells(chosen)
         timestep = self.timestep * chosen.step
@@ -417,72 +286,3 @@ def _as_slice(index: IntArray) -> IntArray | slice:
     """Return an index that counts up by one as the slice that it is, which NumPy copies faster."""
     steady = len(index) > 0 and (np.diff(index) == 1).all()
     return slice(int(index[0]), int(index[-1]) + 1) if steady else index
-
-
-def _require(path: Path) -> None:
-    if not path.is_file():
-        raise DataError(f"no file {path}", remedy="check the path")
-
-
-@contextmanager
-def _blaming(path: Path) -> Iterator[None]:
-    """Turn whatever HDF5 raises into the sentence that the file is damaged."""
-    try:
-        yield
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
-        raise DataError(
-            f"{path} is damaged or not written by frustra ({error})", remedy="make it anew"
-        ) from None
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
-    _require(path)
-    with _blaming(path), h5py.File(path, "r") as file:
-        yield file
-
-
-_SNAPSHOT_ARRAYS = (
-    "positions", "cell", "numbers", "energies", "atomic_energies", "fmax", "converged", "force_calls",
-    "max_displacement", "displacements", "time",
-)  # fmt: skip
-
-
-def write_snapshots(path: Path, snapshots: Snapshots) -> None:
-    """Write relaxed frames as HDF5, float64."""
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        for name in _SNAPSHOT_ARRAYS:
-            file.create_dataset(name, data=getattr(snapshots, name))
-        file.create_dataset("reason", data=[str(r) for r in snapshots.reason], dtype=h5py.string_dtype())
-        file.attrs["temperature"] = snapshots.temperature
-
-
-def read_snapshots(path: Path | str) -> Snapshots:
-    """Read relaxed frames written by `write_snapshots`."""
-    with _opened(Path(path)) as file:
-        arrays = {name: file[name][()] for name in _SNAPSHOT_ARRAYS}
-        reason = np.array([r.decode() for r in file["reason"][()]], dtype=str)
-        return Snapshots(**arrays, reason=reason, temperature=float(file.attrs["temperature"]))
-
-
-def write_states(path: Path, states: StateTable) -> None:
-    """Write a StateTable as Parquet; units and meanings go into the columns' metadata."""
-    schema = [
-        pa.field(c.name, pa.array(states[c.name][:0]).type, metadata={"unit": c.unit, "doc": c.doc})
-        for c in COLUMNS
-    ]
-    table = pa.table([pa.array(states[c.name]) for c in COLUMNS], schema=pa.schema(schema))
-    with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
-
-
-def read_states(path: Path | str) -> StateTable:
-    """Read a StateTable."""
-    path = Path(path)
-    if not path.is_file():
-        raise DataError(f"no state table {path}", remedy="check the path")
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} is not a Parquet file ({error})", remedy="make it anew") from None
-    return StateTable({name: table[name].to_numpy() for name in table.column_names})

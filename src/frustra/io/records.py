@@ -1,0 +1,69 @@
+"""Snapshots as HDF5 and state tables as Parquet."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from frustra.errors import DataError
+from frustra.io.files import replacing, require
+from frustra.io.h5md import blaming
+from frustra.snapshots import Snapshots
+from frustra.states import COLUMNS, StateTable
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    require(path)
+    with blaming(path), h5py.File(path, "r") as file:
+        yield file
+
+
+_SNAPSHOT_ARRAYS = (
+    "positions", "cell", "numbers", "energies", "atomic_energies", "fmax", "converged", "force_calls",
+    "max_displacement", "displacements", "time",
+)  # fmt: skip
+
+
+def write_snapshots(path: Path, snapshots: Snapshots) -> None:
+    """Write relaxed frames as HDF5, float64."""
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        for name in _SNAPSHOT_ARRAYS:
+            file.create_dataset(name, data=getattr(snapshots, name))
+        file.create_dataset("reason", data=[str(r) for r in snapshots.reason], dtype=h5py.string_dtype())
+        file.attrs["temperature"] = snapshots.temperature
+
+
+def read_snapshots(path: Path | str) -> Snapshots:
+    """Read relaxed frames written by `write_snapshots`."""
+    with _opened(Path(path)) as file:
+        arrays = {name: file[name][()] for name in _SNAPSHOT_ARRAYS}
+        reason = np.array([r.decode() for r in file["reason"][()]], dtype=str)
+        return Snapshots(**arrays, reason=reason, temperature=float(file.attrs["temperature"]))
+
+
+def write_states(path: Path, states: StateTable) -> None:
+    """Write a StateTable as Parquet; units and meanings go into the columns' metadata."""
+    schema = [
+        pa.field(c.name, pa.array(states[c.name][:0]).type, metadata={"unit": c.unit, "doc": c.doc})
+        for c in COLUMNS
+    ]
+    table = pa.table([pa.array(states[c.name]) for c in COLUMNS], schema=pa.schema(schema))
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_states(path: Path | str) -> StateTable:
+    """Read a StateTable."""
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"no state table {path}", remedy="check the path")
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} is not a Parquet file ({error})", remedy="make it anew") from None
+    return StateTable({name: table[name].to_numpy() for name in table.column_names})
