@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from ase import Atoms
 from ase.geometry import cell_to_cellpar
 
-from frustra.analysis.arrhenius import Arrhenius, ConductivityPoint, arrhenius_of
+from frustra.analysis.arrhenius import Arrhenius, arrhenius_of
 from frustra.analysis.density import Density, densities_of, energy_zero, site_fractions
 from frustra.analysis.equilibrium import (
     RelaxedEnergy,
@@ -19,28 +18,40 @@ from frustra.analysis.equilibrium import (
     empty_ground_sites,
     relaxed_energy,
 )
+from frustra.analysis.markers import Marker, agreement
 from frustra.analysis.tabulate import tabulate
 from frustra.analysis.transport import Diffusion, diffusion_of
+from frustra.arrays import Array
 from frustra.campaign.jobs import CellJob, Context, RunJob
+from frustra.campaign.markers import Evidence, markers_of
 from frustra.campaign.results import (
     ArrheniusResult,
     Cell,
     GroundState,
     MaterialResult,
-    Quantity,
     RelaxedEnergies,
     SnapshotCount,
     States,
     TemperatureResult,
-    Transport,
 )
-from frustra.errors import AnalysisError, StudyError
+from frustra.campaign.summaries import (
+    agreement_result,
+    arrhenius_result,
+    conductivity,
+    diffusivity,
+    finite,
+    marker_result,
+    no_arrhenius,
+    transport,
+)
+from frustra.errors import FrustraError, StudyError
 from frustra.io import open_trajectory, read_snapshots
+from frustra.ladder import Ladder, Point
 from frustra.sites import SITE_KINDS
 from frustra.snapshots import Snapshots, joined
 from frustra.states import StateTable, concatenate
 from frustra.structures import FORMAL_CHARGES, formula
-from frustra.units import CM2_PER_S, MEV, MS_PER_CM
+from frustra.units import MEV
 
 LARGE_MOVE = 1.1
 """Å: an ion that relaxation moved further has probably left its basin."""
@@ -59,6 +70,7 @@ class MaterialAnalysis:
     densities: list[Density]
     energies: list[RelaxedEnergy]
     arrhenius: Arrhenius | None
+    markers: list[Marker]
     warnings: list[str]
 
 
@@ -95,34 +107,35 @@ def analyse(
     anions = context.anions(ground)
     diffusion = [_diffusion(replicas) for replicas in runs]
     parts = [[read_snapshots(run.snapshots_file) for run in replicas] for replicas in runs]
+    empty = [[empty_ground_sites(s, ground, specie) for s in of_temperature] for of_temperature in parts]
     snapshots = [joined(p) for p in parts]
     states = concatenate(_tabulated(p, specie, anions, name) for p in parts)
     densities = densities_of(states, context.study.doas, np.random.default_rng(context.study.seed))
     energies = [
-        combined([_energy(r, s, ground_state.energy_eV) for r, s in zip(replicas, p, strict=True)])
-        for replicas, p in zip(runs, parts, strict=True)
+        combined([_energy(r, s, e, ground_state.energy_eV) for r, s, e in zip(*of, strict=True)])
+        for of in zip(runs, parts, empty, strict=True)
     ]
     reasons = doubts(energies)
     by_temperature = {d.temperature: d for d in densities}
     rows = [
         TemperatureResult(
-            T_K=d.temperature,
+            **_transport(d, charge, context),
+            **_site_numbers(states.select(states["temperature"] == d.temperature), e),
             runs=len(replicas),
             equilibrated=not why,
             doubts=why,
             cell=_cell(replicas[0].cell_job),
-            diffusivity=_diffusivity(d),
-            conductivity=_conductivity(d, charge),
-            transport=_transport(d, context),
-            **_fractions(states.select(states["temperature"] == d.temperature)),
-            off_ground_fraction=_number(np.mean(e.off_ground)),
             states=_states(by_temperature.get(d.temperature)),
             relaxed_energy=_relaxed(e, replicas),
             snapshots=_count(s, specie),
         )
         for replicas, d, s, e, why in zip(runs, diffusion, snapshots, energies, reasons, strict=True)
     ]
-    line, arrhenius = _arrhenius(rows)
+    line, arrhenius = fitted(diffusion, charge)
+    doubtful = [row.T_K for row in rows if not row.equilibrated]
+    markers = markers_of(
+        Evidence(specie, anions, ground, runs, parts, empty, energies, densities, diffusion, doubtful)
+    )
     result = MaterialResult(
         formula=formula(ground),
         start=runs[0][0].order,
@@ -135,8 +148,12 @@ def analyse(
         ground_state=ground_state,
         temperatures=rows,
         arrhenius=arrhenius,
+        markers={m.name: marker_result(m) for m in markers},
+        agreement=agreement_result(agreement(markers, line), doubtful),
     )
-    return MaterialAnalysis(result, diffusion, states, densities, energies, line, _warnings(name, result))
+    return MaterialAnalysis(
+        result, diffusion, states, densities, energies, line, markers, _warnings(name, result)
+    )
 
 
 def _diffusion(replicas: Sequence[RunJob]) -> Diffusion:
@@ -152,10 +169,9 @@ def _tabulated(parts: Sequence[Snapshots], specie: str, anions: Sequence[str], n
     return concatenate(tables)
 
 
-def _energy(run: RunJob, snapshots: Snapshots, ground_energy: float) -> RelaxedEnergy:
+def _energy(run: RunJob, snapshots: Snapshots, empty: Array, ground_energy: float) -> RelaxedEnergy:
     reference, lower_state = run.reference()
     strain = (reference - ground_energy) / run.ions
-    empty = empty_ground_sites(snapshots, run.ground, run.context.study.specie)
     return relaxed_energy(snapshots, reference, run.ions, strain, lower_state, empty)
 
 
@@ -182,40 +198,11 @@ def _cell(job: CellJob) -> Cell:
     )  # fmt: skip
 
 
-def _number(value: float | np.floating[Any]) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def _diffusivity(d: Diffusion) -> Quantity:
-    return Quantity(
-        value=d.value * CM2_PER_S,
-        std=_number(d.std * CM2_PER_S),
-        unit="cm²/s",
-        is_upper_bound=d.is_upper_bound,
-    )
-
-
-def _conductivity(d: Diffusion, charge: float) -> Quantity:
-    value, std = (MS_PER_CM * v for v in d.conductivity(charge))
-    return Quantity(value=value, std=_number(std), unit="mS/cm", is_upper_bound=d.is_upper_bound)
-
-
-def _transport(d: Diffusion, context: Context) -> Transport:
-    return Transport(
-        jumps=d.jumps,
-        diffusive_jumps=d.diffusive_jumps,
-        window_ps=d.window,
-        drift=d.drift,
-        duration_ps=float(d.lag[-1] + d.lag[1]),  # a frame stands for the interval before it
-        discarded_ps=context.study.md.equilibration,
-    )
-
-
 def _fractions(states: StateTable) -> dict[str, dict[str, float | None]]:
     found = site_fractions(states.select(states["converged"]) if states["converged"].any() else states)
     return {
         "site_fractions": {k: v for k, (v, _) in found.items()},
-        "site_fractions_std": {k: _number(e) for k, (_, e) in found.items()},
+        "site_fractions_std": {k: finite(e) for k, (_, e) in found.items()},
     }
 
 
@@ -228,9 +215,9 @@ def _states(density: Density | None) -> States:
         iqr_eV=density.iqr,
         entropy_nat=density.entropy,
         effective_levels=density.effective_levels,
-        mean_std_eV=_number(density.std["mean"]),
-        iqr_std_eV=_number(density.std["iqr"]),
-        entropy_std_nat=_number(density.std["entropy"]),
+        mean_std_eV=finite(density.std["mean"]),
+        iqr_std_eV=finite(density.std["iqr"]),
+        entropy_std_nat=finite(density.std["entropy"]),
     )
 
 
@@ -238,9 +225,9 @@ def _relaxed(energy: RelaxedEnergy, replicas: Sequence[RunJob]) -> RelaxedEnergi
     lowest = min(replicas, key=lambda run: run.reference()[1])
     file = lowest.lower_state_file.relative_to(lowest.context.root) if energy.lower_state < 0 else None
     return RelaxedEnergies(
-        mean_eV=_number(energy.mean),
-        std_eV=_number(energy.std),
-        lowest_eV=_number(energy.lowest),
+        mean_eV=finite(energy.mean),
+        std_eV=finite(energy.std),
+        lowest_eV=finite(energy.lowest),
         strain_eV=energy.strain,
         lower_state_eV=energy.lower_state,
         lower_state_file=str(file) if file else None,
@@ -260,29 +247,22 @@ def _count(snapshots: Snapshots, specie: str) -> SnapshotCount:
     )
 
 
-def _arrhenius(rows: Sequence[TemperatureResult]) -> tuple[Arrhenius | None, ArrheniusResult]:
-    points = [
-        ConductivityPoint(
-            r.T_K, r.conductivity.value, r.conductivity.std or 0.0, r.conductivity.is_upper_bound
-        )
-        for r in rows
-    ]
+def fitted(diffusion: Sequence[Diffusion], charge: float) -> tuple[Arrhenius | None, ArrheniusResult]:
+    """Return the Arrhenius analysis of the Nernst–Einstein conductivities; none, with the reason, if refused.
+
+    Parameters
+    ----------
+    diffusion
+        At different temperatures.
+    charge
+        Of the mobile ion, e.
+    """
+    points = tuple(Point(d.temperature, *d.conductivity(charge), d.is_upper_bound) for d in diffusion)
     try:
-        fit = arrhenius_of(points)
-    except AnalysisError as refusal:
-        return None, ArrheniusResult(model="none", reason=str(refusal))
-    energy, error = fit.activation_energy
-    value, low, high = fit.conductivity()
-    return fit, ArrheniusResult(
-        model=fit.model,
-        Ea_eV=Quantity(value=energy, std=error, unit="eV"),
-        sigma_300K_mS_cm=value,
-        sigma_300K_low=low,
-        sigma_300K_high=high,
-        chi2=fit.line.chi2,
-        temperatures_used_K=list(fit.temperatures),
-        temperatures_left_out_K=list(fit.left_out),
-    )
+        fit = arrhenius_of(Ladder("conductivity", points))
+    except FrustraError as refusal:  # too few temperatures, or too few with a measured value
+        return None, no_arrhenius(str(refusal), points)
+    return fit, arrhenius_result(fit)
 
 
 def _warnings(name: str, result: MaterialResult) -> list[str]:
@@ -312,11 +292,17 @@ def _warnings(name: str, result: MaterialResult) -> list[str]:
                 f"{at}: a state {-MEV * row.relaxed_energy.lower_state_eV:.0f} meV per cell below the ground "
                 f"state in use is saved as {row.relaxed_energy.lower_state_file}; add it to `starts`."
             )
+    noted: dict[str, list[float]] = {}
+    for row in result.temperatures:
+        for note in row.transport.notes:
+            noted.setdefault(note, []).append(row.T_K)
+    found += [f"{name}, {', '.join(f'{t:g}' for t in where)} K: {note}" for note, where in noted.items()]
     other = max(row.site_fractions[SITE_KINDS[-1]] for row in result.temperatures)
     if other > 0.05:
         found.append(
             f"{name}: up to {100 * other:.0f} % of the ions are on sites that are neither oct nor tet."
         )
-    if result.arrhenius.model == "none":
-        found.append(f"{name}: no Arrhenius fit: {result.arrhenius.reason}")
+    if result.arrhenius.model == "undecided":
+        found.append(f"{name}: whether the conductivity breaks: {result.arrhenius.reason}.")
+    found += [f"{name}: {note}." for note in result.arrhenius.notes]
     return found

@@ -1,34 +1,79 @@
-"""`results.json`: what a run found, in a schema with a version. Keys carry their units."""
+"""`results.json`: what a run found, in a schema with a version. Keys carry their units.
 
-from typing import Any
+The records of one trajectory and of one Arrhenius plot are also what the command line prints as JSON.
+"""
+
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null", allow_inf_nan=True)
 
 
+class Interval(_Record):
+    """A value with its 95 % interval, which need not be symmetric."""
+
+    value: float = Field(description="estimate")
+    std: float | None = Field(description="standard error; null where nobody knows it")
+    low: float = Field(description="lower end of the 95 % interval")
+    high: float = Field(description="upper end of the 95 % interval")
+
+
 class Quantity(_Record):
-    """A value with its standard error; with `is_upper_bound` a 95 % limit without one."""
+    """A value with its error; with `is_upper_bound` a 95 % limit."""
 
     value: float = Field(description="estimate, or the 95 % limit")
     std: float | None = Field(description="standard error; null for a limit")
-    unit: str = Field(description="unit of both")
+    low: float = Field(description="lower end of the 95 % interval; 0 for a limit")
+    high: float = Field(description="upper end of the 95 % interval; `value` for a limit")
+    unit: str = Field(description="unit of all four")
     is_upper_bound: bool = Field(False, description="whether the value is a limit")
 
 
 class Transport(_Record):
-    """How the diffusivity was derived."""
+    """How the diffusivity was derived, and what else follows from the same displacements."""
 
-    jumps: float = Field(description="N_ion · max(MSD)/a²")
+    D_axes_cm2_s: tuple[Interval, Interval, Interval] | None = Field(
+        description="tracer diffusivity along x, y and z; z is along c of the cell, y along c × a; limits "
+        "where D is one; null if not known"
+    )
+    anisotropy: Interval | None = Field(
+        description="D_c/D_ab = 2 D_z/(D_x + D_y); null, with a note, where it cannot be told"
+    )
+    sigma_collective_mS_cm: Interval | None = Field(
+        description="conductivity from the displacement of the total charge; null, with a note, where it "
+        "cannot be told"
+    )
+    haven: Interval | None = Field(
+        description="Haven ratio H = D_tracer/D_charge = σ_NE/σ_collective; null where one is not known"
+    )
+    N_jump: float = Field(description="N_ion · max(MSD)/a², vibration included")
     diffusive_jumps: float = Field(description="the same from the slope alone")
-    window_ps: tuple[float, float] = Field(description="lags of the fit")
+    window_ps: tuple[float, float] = Field(description="first and last lag of the fit")
     drift: str = Field(description="what displacements are relative to")
+    method: str = Field(description="how D was taken from the mean-square displacement")
+    ions: int = Field(description="mobile ions, of all runs together")
+    frames: int = Field(description="frames of a run")
+    timestep_fs: float = Field(description="time between frames")
     duration_ps: float = Field(description="length of production")
-    discarded_ps: float = Field(description="equilibration before production")
+    discarded_ps: float | None = Field(None, description="equilibration before production; null if not told")
+    notes: list[str] = Field(description="what was doubted or could not be told")
+
+
+class TransportResult(Transport):
+    """What `frustra transport --json` prints of one trajectory, or of independent runs together."""
+
+    specie: str = Field(description="mobile element")
+    charge: float | None = Field(description="of the mobile ion (e); null if not known")
+    T_K: float | None = Field(description="temperature; null if not known, and then no conductivity")
+    D: Quantity = Field(description="tracer diffusivity, cm²/s")
+    sigma_NE: Quantity | None = Field(
+        description="Nernst–Einstein conductivity, mS/cm; null, with a note, where charge or T is not known"
+    )
 
 
 class States(_Record):
@@ -108,17 +153,75 @@ class TemperatureResult(_Record):
 
 
 class ArrheniusResult(_Record):
-    """One Arrhenius line, or why there is none."""
+    """ln(σT), or ln D, against 1/(kT): one line, a kink or a jump; also what `frustra arrhenius` prints."""
 
-    model: str = Field(description="'line', or 'none' with a reason")
-    reason: str = Field("", description="why there is no line")
-    Ea_eV: Quantity | None = Field(None, description="activation energy of σT")
-    sigma_300K_mS_cm: float | None = Field(None, description="conductivity extrapolated to 300 K")
-    sigma_300K_low: float | None = Field(None, description="lower end of the 68 % interval")
-    sigma_300K_high: float | None = Field(None, description="upper end of the 68 % interval")
-    chi2: float | None = Field(None, description="Σ ((ln σT − line)/error)²")
-    temperatures_used_K: list[float] = Field([], description="temperatures of the fit")
-    temperatures_left_out_K: list[float] = Field([], description="only an upper bound there")
+    model: Literal["line", "kink", "jump", "undecided"] = Field(description="what the data ask for")
+    reason: str = Field(description="a sentence: what was found, or what is needed to know")
+    quantity: Literal["conductivity", "diffusivity"] = Field(description="what was fitted")
+    Tc_K: Interval | None = Field(None, description="temperature of the break; null where none is claimed")
+    Ea_low_eV: Interval | None = Field(
+        None, description="activation energy below the break; null with fewer than two values there"
+    )
+    Ea_high_eV: Interval | None = Field(
+        None, description="activation energy above the break; of a line the same"
+    )
+    prefactor_low: Interval | None = Field(
+        None, description="A of σT = A exp(−Ea/kT), K mS/cm, or of D = A exp(−Ea/kT), cm²/s; below the break"
+    )
+    prefactor_high: Interval | None = Field(None, description="the same above the break")
+    sigma_300K_mS_cm: Interval | None = Field(
+        None,
+        description="conductivity at 300 K along the branch it lies on; null if that branch was not "
+        "measured, or for a diffusivity without the density of ions",
+    )
+    delta_bic: float | None = Field(
+        None, description="BIC of the line less that of the better break; from 6 on a break is claimed"
+    )
+    log10_bayes: float | None = Field(
+        None, description="log10 of the evidence of the better break over that of the line"
+    )
+    temperatures_K: list[float] = Field([], description="temperatures with a measured value")
+    upper_bounds_K: list[float] = Field([], description="temperatures with an upper bound")
+    errors: Literal["measured", "inferred"] = Field(
+        "measured",
+        description="whether the values came with errors, or one relative error of all was inferred",
+    )
+    notes: list[str] = Field([], description="what to know before quoting a number")
+
+
+class MarkerResult(_Record):
+    """A quantity against temperature that may tell of the super-ionic transition, with its own onset."""
+
+    label: str = Field(description="what it is")
+    unit: str = Field(description="unit of the values; empty for a pure number")
+    temperatures_K: list[float] = Field(description="temperatures; of a derivative, the middles of the steps")
+    values: list[float] = Field(description="values there")
+    std: list[float] = Field(description="their standard errors; ±1.96 of it holds 95 %")
+    model: Literal["line", "kink", "jump", "undecided"] = Field(description="what the values ask for")
+    reason: str = Field(description="a sentence: what was found, or why nothing can be told")
+    Tc_K: Interval | None = Field(None, description="temperature of the onset; null where none is claimed")
+    delta_bic: float | None = Field(
+        None, description="BIC of the line less that of the better break; null with too few temperatures"
+    )
+    log10_bayes: float | None = Field(
+        None, description="log10 of the evidence of the better break over that of the line; null as above"
+    )
+
+
+class AgreementResult(_Record):
+    """Whether the Arrhenius plot and the markers tell of one transition."""
+
+    verdict: Literal["agree", "disagree", "partly", "one", "none", "cannot tell"] = Field(
+        description="`agree`: all onsets overlap and no marker is without; `partly`: some are without; "
+        "`disagree`: onsets that do not overlap; `one`: a single onset; `none`: no onset"
+    )
+    sentence: str = Field(description="the verdict with every onset")
+    common_K: tuple[float, float] | None = Field(
+        None, description="where the intervals of all onsets overlap; null if they do not, or are not two"
+    )
+    not_equilibrated_K: list[float] = Field(
+        [], description="temperatures among them that are not equilibrated"
+    )
 
 
 class GroundState(_Record):
@@ -143,6 +246,10 @@ class MaterialResult(_Record):
     ground_state: GroundState
     temperatures: list[TemperatureResult]
     arrhenius: ArrheniusResult
+    markers: dict[str, MarkerResult] = Field(
+        description="other markers of the super-ionic transition, by name"
+    )
+    agreement: AgreementResult
 
 
 class Results(_Record):

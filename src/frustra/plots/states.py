@@ -1,0 +1,143 @@
+"""Figures of relaxed snapshots: the density of atomistic states, relaxed energies, sites."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from frustra.analysis.density import Density
+from frustra.campaign.results import TemperatureResult
+from frustra.plots.style import BLUE, COVER, DASHED, INK, ORANGE, SITE_COLOURS, SOFT, new_axes
+from frustra.units import MEV
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LABELLED = 4.0
+"""Percentage above which a bar has room for its number."""
+
+SITE_NAMES = {"oct": "Octahedral", "tet": "Tetrahedral", "other": "Other"}
+
+
+def plot_doas(
+    densities: Sequence[Density], axes: "Sequence[Axes] | None" = None, doubtful: Sequence[float] = ()
+) -> "list[Axes]":
+    """Draw the DOAS of every temperature, hottest on top, coloured by site.
+
+    Parameters
+    ----------
+    densities
+        On common bins, in the order of rising temperature.
+    axes
+        As many as densities, from top to bottom; of a new figure if not given.
+    doubtful
+        Temperatures (K) that are not equilibrated; they are marked so.
+    """
+    kinds = [k for k in SITE_NAMES if any(d.by_site[k].any() for d in densities)]
+    handles = [_patch(SITE_COLOURS[k], SITE_NAMES[k]) for k in kinds]
+    drawn = list(axes) if axes is not None else _stacked(len(densities), handles)
+    for ax, density in zip(drawn, reversed(densities), strict=True):
+        _draw_density(ax, density, density.temperature in doubtful)
+        ax.set_xlim(min(0.0, MEV * densities[0].edges[0]), MEV * _upper_energy(densities))
+    drawn[-1].set_xlabel("Energy of the mobile ion above the lowest state (meV)")
+    return drawn
+
+
+def _stacked(rows: int, handles: Sequence[Any]) -> "list[Axes]":
+    height = 0.8 + 1.0 * rows
+    axes = new_axes(rows, 5.2, height, layout=None, sharex=True)
+    figure: Any = axes[0].figure
+    figure.subplots_adjust(left=0.06, right=0.98, bottom=0.47 / height, top=1 - 0.33 / height, hspace=0)
+    figure.supylabel("Density of atomistic states", fontsize=9.5, x=0.005)
+    figure.legend(handles=handles, loc="upper center", ncols=len(handles), borderaxespad=0.3)
+    return axes
+
+
+def _draw_density(ax: "Axes", density: Density, doubtful: bool) -> None:
+    edges = density.edges * MEV
+    floor = np.zeros(len(edges) - 1)
+    for kind, values in density.by_site.items():
+        if values.any():
+            colour = SITE_COLOURS[kind]
+            ax.stairs(floor + values, edges, baseline=floor, fill=True, color=colour, alpha=0.85, lw=0)
+            floor = floor + values
+    ax.stairs(floor, edges, color=INK, lw=0.7)
+    ax.set_ylim(0, 1.22 * floor.max())
+    ax.tick_params(labelleft=False, left=False, which="both")
+    place: dict[str, Any] = {"transform": ax.transAxes, "ha": "right", "va": "top"}
+    mark = " (not equilibrated)" if doubtful else ""
+    ax.text(0.985, 0.86, f"{density.temperature:g} K{mark}", weight="bold", **place)
+    ax.text(0.985, 0.60, _metrics_text(density), fontsize=8, color=SOFT, **place)
+
+
+def _metrics_text(density: Density) -> str:
+    entropy = f"S = {density.entropy:.2f} ± {density.std['entropy']:.2f} nat"
+    return f"{entropy}\nIQR = {MEV * density.iqr:.0f} meV"
+
+
+def _upper_energy(densities: Sequence[Density]) -> float:
+    """Return the energy (eV) below which 99.9 % of the states of every temperature lie, and a margin."""
+    tops = []
+    for density in densities:
+        cumulated = np.cumsum(density.total)
+        tops.append(density.edges[1 + int(np.searchsorted(cumulated, 0.999 * cumulated[-1]))])
+    return float(max(tops)) * 1.12
+
+
+def _patch(colour: str, label: str) -> Any:
+    from matplotlib.patches import Patch
+
+    return Patch(color=colour, label=label, alpha=0.85)
+
+
+def plot_site_fractions(rows: Sequence[TemperatureResult], ax: "Axes | None" = None) -> "Axes":
+    """Draw the percentage of ions on each kind of site, as stacked bars with 95 % errors."""
+    ax = ax or new_axes(1, 5.2, 3.0)[0]
+    x = np.arange(len(rows))
+    floor = np.zeros(len(rows))
+    for kind, colour in SITE_COLOURS.items():
+        values = 100 * np.array([r.site_fractions[kind] for r in rows])
+        errors = COVER * 100 * np.array([r.site_fractions_std[kind] or 0.0 for r in rows])
+        if not values.any():
+            continue
+        ax.bar(x, values, 0.62, floor, color=colour, alpha=0.85, label=SITE_NAMES[kind])
+        if floor.any():
+            ax.errorbar(x, floor, errors, fmt="none", color=INK, capsize=2.5, lw=1)
+        for i in np.flatnonzero((values > LABELLED) & (floor > 0)):
+            middle = floor[i] + values[i] / 2
+            ax.text(x[i], middle, f"{values[i]:.0f} %", ha="center", va="center", color="white", fontsize=8)
+        floor += values
+    lowest = 100 * min(r.site_fractions["oct"] for r in rows)
+    ax.set_ylim(max(0.0, min(lowest - 12, 75)), 100)
+    ax.set_xticks(x, [f"{r.T_K:g}" for r in rows])
+    ax.minorticks_off()
+    ax.set_xlabel("T (K)")
+    ax.set_ylabel("Ions in relaxed snapshots (%)")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+    return ax
+
+
+def plot_energy(rows: Sequence[TemperatureResult], ax: "Axes | None" = None) -> "Axes":
+    """Draw the mean relaxed energy per mobile ion, above the ground state in the same cell, with 95 % errors.
+
+    Open symbols: not equilibrated.
+    """
+    ax = ax or new_axes(1, 5.2, 3.0)[0]
+    known = [r for r in rows if r.relaxed_energy.mean_eV is not None]
+    x = [r.T_K for r in known]
+    y = [MEV * (r.relaxed_energy.mean_eV or 0.0) for r in known]
+    lowest = [MEV * (r.relaxed_energy.lowest_eV or 0.0) for r in known]
+    ax.plot(x, y, color=SITE_COLOURS["other"], lw=1)
+    for row, value in zip(known, y, strict=True):
+        face = BLUE if row.equilibrated else "white"
+        error = COVER * MEV * (row.relaxed_energy.std_eV or 0.0)
+        ax.errorbar(row.T_K, value, error, fmt="o", color=BLUE, mfc=face, ms=6, capsize=2.5)
+    ax.plot(x, lowest, "_", color=ORANGE, ms=9, mew=1.6, label="lowest snapshot")
+    ax.axhline(0, color=INK, lw=0.8, ls=DASHED)
+    ax.plot([], [], "o", color=BLUE, label="mean")
+    if not all(r.equilibrated for r in known):
+        ax.plot([], [], "o", color=BLUE, mfc="white", label="mean, not equilibrated")
+    ax.set_xlabel("T (K)")
+    ax.set_ylabel("Relaxed energy above\nthe ground state (meV per ion)")
+    ax.legend(loc="best")
+    return ax

@@ -1,0 +1,158 @@
+"""The page: verdicts, tables, figures, warnings, settings."""
+
+import html
+from base64 import b64encode
+from collections.abc import Sequence
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from frustra.campaign.analyse import MaterialAnalysis
+from frustra.campaign.results import MaterialResult, Results
+from frustra.io import replacing, write_csv, write_text
+from frustra.plots import style
+from frustra.report.pictures import Picture, pictures_of
+from frustra.report.tables import Table, marker_rows, summary_rows, transport_rows, verdict_of
+
+_ASSETS = Path(__file__).parents[1] / "assets"
+
+STARTS = {"ordered": "from the ground state", "quenched": "from ions disordered by heat"}
+"""What the runs of a material start from, in words."""
+
+SOFTNESS = (
+    "Machine-learning potentials tend to be soft (forces too small away from equilibrium): expect transition "
+    "temperatures, activation energies and energy gaps that are too low. Per-atom energies are a partition "
+    "of the total energy that the potential chose: compare them within one element and one potential only. "
+    "The relaxed total energy per ion is free of that choice."
+)
+
+
+def write_report(root: Path, results: Results, analyses: Sequence[MaterialAnalysis]) -> Path:
+    """Write `report.html` and the folder `figures`; return the page's path."""
+    sections = []
+    with style():
+        for (name, material), analysis in zip(results.materials.items(), analyses, strict=True):
+            pictures = pictures_of(analysis)
+            for picture in pictures:
+                _save(picture, root / "figures" / f"{name}_{picture.name}")
+            sections.append(_section(name, material.formula, analysis, pictures, root))
+    page = root / "report.html"
+    write_text(page, _page(results, sections))
+    return page
+
+
+def _runs(count: int) -> str:
+    return "one run" if count == 1 else f"{count} independent runs"
+
+
+def _save(picture: Picture, stem: Path) -> None:
+    for suffix in (".svg", ".png"):
+        with replacing(stem.with_suffix(suffix)) as temporary:
+            picture.figure.savefig(temporary, metadata={"Date": None} if suffix == ".svg" else None)
+    write_csv(stem.with_suffix(".csv"), picture.data)
+
+
+def _section(
+    name: str, formula: str, analysis: MaterialAnalysis, pictures: Sequence[Picture], root: Path
+) -> str:
+    figures = "".join(_figure_html(p, root / "figures" / f"{name}_{p.name}") for p in pictures)
+    result = analysis.result
+    doubtful = [not r.equilibrated for r in result.temperatures]
+    markers = marker_rows(list(result.markers.values()))
+    title = f"{_formula_html(formula)} <small>{html.escape(name)}</small>"
+    return (
+        f"<section><h2>{title}</h2><p class=facts>{' · '.join(_facts(result))}</p>"
+        f"<ul class=verdict>{''.join(f'<li>{html.escape(s)}</li>' for s in verdict_of(result))}</ul>"
+        f"{_table(summary_rows(result.temperatures), doubtful)}"
+        f"{_table(transport_rows(result.temperatures), doubtful)}"
+        f"<div class=figures>{figures}</div>"
+        f"<details><summary>What every marker says</summary>"
+        f"{_table(markers, [False] * len(markers[1]), 'words')}</details></section>"
+    )
+
+
+def _facts(result: MaterialResult) -> list[str]:
+    first = result.temperatures[0]
+    return [
+        f"{result.atoms} atoms, {result.ions} {result.specie}",
+        f"anions {', '.join(result.anions)}",
+        f"{_runs(first.runs)} of {first.transport.duration_ps:g} ps at each temperature",
+        f"{first.transport.discarded_ps:g} ps before it discarded",
+        STARTS[result.start],
+    ]
+
+
+def _formula_html(formula: str) -> str:
+    return "".join(f"<sub>{c}</sub>" if c.isdigit() else html.escape(c) for c in formula)
+
+
+def _figure_html(picture: Picture, stem: Path) -> str:
+    image = b64encode(stem.with_suffix(".svg").read_bytes()).decode()  # as an image: ids cannot clash
+    links = " ".join(f'<a href="figures/{stem.name}.{s}">{s.upper()}</a>' for s in ("svg", "png", "csv"))
+    return (
+        f'<figure class="{picture.name}"><h3>{html.escape(picture.title)}</h3>'
+        f'<img alt="{html.escape(picture.title)}" src="data:image/svg+xml;base64,{image}">'
+        f"<figcaption>{html.escape(picture.caption)} <span class=links>{links}</span></figcaption></figure>"
+    )
+
+
+def _table(table: Table, doubtful: Sequence[bool], kind: str = "numbers") -> str:
+    heads, body = table
+    head = "".join(f"<th>{html.escape(h)}</th>" for h in heads)
+    lines = "".join(
+        f"<tr{' class=doubt' if doubt else ''}>"
+        + "".join(f"<td>{html.escape(c)}</td>" for c in cells)
+        + "</tr>"
+        for doubt, cells in zip(doubtful, body, strict=True)
+    )
+    return (
+        f"<div class=scroll><table class={kind}><thead><tr>{head}</tr></thead>"
+        f"<tbody>{lines}</tbody></table></div>"
+    )
+
+
+def _page(results: Results, sections: Sequence[str]) -> str:
+    warnings = "".join(f"<li>{html.escape(w)}</li>" for w in results.warnings) or "<li>None.</li>"
+    versions = ", ".join(f"{k} {v}" for k, v in results.versions.items())
+    potential = results.potential
+    parts = {
+        "name": html.escape(str(results.study["name"])),
+        "style": (_ASSETS / "report.css").read_text(encoding="utf-8"),
+        "model": html.escape(str(potential["model"])),
+        "created": html.escape(results.created),
+        "sections": "".join(sections),
+        "warnings": warnings,
+        "softness": html.escape(SOFTNESS),
+        "not_for": _not_for(potential["not_for"]),
+        "settings": _settings_table(results.study),
+        "versions": html.escape(versions),
+        "fingerprint": html.escape(str(potential["fingerprint"])),
+    }
+    return Template((_ASSETS / "report.html").read_text(encoding="utf-8")).substitute(parts)
+
+
+def _not_for(warnings: Sequence[str]) -> str:
+    if not warnings:
+        return "<p class=note>The potential has no model card.</p>"
+    items = "; ".join(html.escape(w) for w in warnings)
+    return f"<p class=note>By its model card, the potential is not for: {items}.</p>"
+
+
+def _settings_table(study: dict[str, Any]) -> str:
+    lines = "".join(
+        f"<tr><td>{html.escape(key)}</td><td>{html.escape(str(value))}</td></tr>"
+        for key, value in _flat(study)
+    )
+    return (
+        f"<details><summary>All settings of this run</summary><table class=settings>{lines}</table></details>"
+    )
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            rows += _flat(value, f"{prefix}{key}.")
+        else:
+            rows.append((prefix + key, "default" if value is None else value))
+    return rows
