@@ -2,7 +2,8 @@
 
     python benchmarks/readers.py [--frames N] [--json FILE]
 
-One run reads each file by each reader in turn, checks that the positions are equal, and prints the ratios.
+One run reads each file by each reader in turn, checks that the positions are equal, and prints the ratios of
+processor time.
 frustra's time includes the unwrapping, which the others do not do. A reader that is not installed is left
 out: pymatgen is meant to be in an environment of its own, which `PYTHON_WITH_PYMATGEN` names.
 """
@@ -37,9 +38,9 @@ PYMATGEN = """
 import sys, time
 import numpy as np
 from pymatgen.io.vasp.outputs import Xdatcar
-began = time.perf_counter()
+began = time.process_time()
 found = Xdatcar(sys.argv[1])
-seconds = time.perf_counter() - began
+seconds = time.process_time() - began
 np.save(sys.argv[2], np.array([s.frac_coords for s in found.structures]))
 print(seconds)
 """
@@ -80,9 +81,9 @@ def timed(read: Callable[[], np.ndarray]) -> tuple[float, np.ndarray]:
     """Return the shortest of a few times, s, and what was read."""
     times = []
     for _ in range(REPEATS):
-        began = time.perf_counter()
+        began = time.process_time()
         found = read()
-        times.append(time.perf_counter() - began)
+        times.append(time.process_time() - began)
     return min(times), found
 
 

@@ -51,7 +51,7 @@ version rises when a key is removed, renamed or changes its meaning.
 
 Keys carry their units: `T_K` is in K, `mean_eV` in eV. A `Quantity` names its unit itself. `null`
 stands for a number that does not exist, such as the standard error of an upper bound. Standard
-errors are one sigma; an upper bound is a 95 % limit.
+errors are one sigma; `low` and `high` end a 95 % interval; an upper bound is a 95 % limit.
 
 The conductivities of a study named `li3ycl6`, in Python:
 

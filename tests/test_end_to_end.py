@@ -87,9 +87,35 @@ def test_results_hold_every_promised_key(results: Results) -> None:
         assert row.diffusivity.value > 0
         assert row.diffusivity.is_upper_bound == row.conductivity.is_upper_bound
         assert (row.diffusivity.std is None) == row.diffusivity.is_upper_bound
+        assert row.diffusivity.low <= row.diffusivity.value <= row.diffusivity.high
+        assert row.transport.frames == 80
+        assert row.transport.timestep_fs == pytest.approx(50)
+        assert row.transport.ions == 18
     assert material.temperatures[0].diffusivity.is_upper_bound  # 4 ps at 300 K: nothing diffuses
-    assert material.arrhenius.model == "none"
     assert any("upper bounds" in w for w in results.warnings)
+
+
+def test_two_temperatures_tell_of_no_transition_and_say_why(results: Results) -> None:
+    material = results.materials["lyc"]
+    fit = material.arrhenius
+    assert (fit.model, fit.Tc_K, fit.sigma_300K_mS_cm) == ("undecided", None, None)
+    assert "2 temperature(s)" in fit.reason
+    assert sorted([*fit.temperatures_K, *fit.upper_bounds_K]) == [300, 700]
+    assert any(fit.reason in w for w in results.warnings)
+    assert material.agreement.verdict == "cannot tell"
+    assert set(material.markers) >= {
+        "relaxed_energy", "heat_capacity", "off_ground", "occupancy_entropy", "doas_entropy",
+        "rdf_width_Li_Li", "rdf_width_Li_anion", "anisotropy", "cell_ratio",
+    }  # fmt: skip
+    for marker in material.markers.values():
+        assert (marker.model, marker.Tc_K) == ("undecided", None)
+        assert marker.reason.startswith("cannot tell: ")
+    width = material.markers["rdf_width_Li_anion"]
+    assert width.temperatures_K == [300, 700]
+    assert width.values[1] > 1.5 * width.values[0]  # vibrations grow with T
+    ratio = material.markers["cell_ratio"].values[0]
+    lengths = material.temperatures[0].cell.lengths_A
+    assert ratio == pytest.approx(lengths[0] / lengths[2])
 
 
 def test_cells_are_those_that_were_used(run: Path, results: Results) -> None:
@@ -137,17 +163,27 @@ def test_the_ground_state_is_where_the_results_say(run: Path, results: Results) 
 def test_the_report_is_one_page_without_network(run: Path) -> None:
     page = (run / "out/report.html").read_text(encoding="utf-8")
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
-    assert page.count("data:image/svg+xml;base64,") == 5
+    assert page.count("data:image/svg+xml;base64,") == 6
     for link in re.findall(r'href="([^"]+)"', page):
         assert (run / "out" / link).is_file()
-    for text in ("Arrhenius", "Density of atomistic states", "Warnings", "production", "lammps"):
+    for text in ("Arrhenius", "Density of atomistic states", "Warnings", "cannot tell", "Haven", "lammps"):
         assert text in page
 
 
 def test_every_figure_comes_as_svg_png_and_csv(run: Path) -> None:
-    for name in ("arrhenius", "doas", "energy", "msd", "sites"):
+    for name in ("arrhenius", "doas", "energy", "markers", "msd", "sites"):
         for suffix in ("svg", "png", "csv"):
             assert (run / f"out/figures/lyc_{name}.{suffix}").stat().st_size > 50
+
+
+def test_the_csv_of_the_markers_holds_their_values(run: Path, results: Results) -> None:
+    table = np.genfromtxt(
+        run / "out/figures/lyc_markers.csv", delimiter=",", names=True, dtype=None, encoding="utf-8"
+    )
+    for name, marker in results.materials["lyc"].markers.items():
+        rows = table[table["marker"] == name]
+        assert rows["value"].tolist() == pytest.approx(marker.values, rel=1e-5)
+        assert rows["std"].tolist() == pytest.approx(marker.std, rel=1e-5)
 
 
 def test_a_second_run_computes_nothing_and_says_the_same(run: Path, results: Results) -> None:

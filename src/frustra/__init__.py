@@ -10,11 +10,12 @@ from importlib import import_module
 from typing import Any
 
 _MODULES = {
-    "analysis.arrhenius": ("Arrhenius", "ConductivityPoint", "arrhenius_of"),
+    "analysis.arrhenius": ("Arrhenius", "arrhenius_of"),
     "analysis.density": ("Density", "DensitySettings", "densities_of", "site_fractions"),
+    "analysis.diffusion": ("Diffusion", "TransportSettings"),
     "analysis.sampling": ("evenly_spaced",),
     "analysis.tabulate": ("tabulate",),
-    "analysis.transport": ("Diffusion", "TransportSettings", "diffusion_of"),
+    "analysis.transport": ("diffusion_of", "diffusion_of_msd"),
     "engines.committee": ("Committee", "CommitteeDeviation"),
     "engines.md": ("MDSettings", "mean_cell", "run_md"),
     "engines.relax": ("RelaxSettings", "relax_crystal", "relax_frames"),
@@ -34,6 +35,10 @@ _MODULES = {
         "write_states",
         "write_trajectory",
     ),
+    "ladder": ("Ladder", "Point"),
+    "plots.markers": ("plot_markers",),
+    "plots.states": ("plot_doas",),
+    "plots.transport": ("plot_arrhenius", "plot_msd"),
     "sites": ("Sites", "coordination_of", "sites_of"),
     "snapshots": ("Snapshots",),
     "states": ("StateTable",),

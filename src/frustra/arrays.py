@@ -6,5 +6,3 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
-
-BoolArray = NDArray[np.bool_]

@@ -25,7 +25,7 @@ from frustra.campaign.materials import Material
 from frustra.campaign.pipeline import Failure
 from frustra.campaign.results import Results
 from frustra.campaign.workflow import read_progress
-from frustra.report import summary_rows
+from frustra.report import summary_rows, verdict_of
 
 MINUTE = 60
 
@@ -189,13 +189,8 @@ def print_summary(results: Results, page: Path) -> None:
         for row in rows:
             table.add_row(*row)
         console.print(table)
-        fit = material.arrhenius
-        if fit.Ea_eV is not None:
-            console.print(
-                f"Ea {fit.Ea_eV.value:.3f} ± {fit.Ea_eV.std or 0:.3f} eV; σ(300 K), extrapolated: "
-                f"{fit.sigma_300K_mS_cm:.2g} mS/cm [{fit.sigma_300K_low:.2g}, {fit.sigma_300K_high:.2g}]",
-                highlight=False,
-            )
+        for sentence in verdict_of(material):
+            console.print(sentence, highlight=False, soft_wrap=True)
     for warning in results.warnings:
         console.print(f"[yellow]![/yellow] {warning}", highlight=False, soft_wrap=True)
     console.print(f"[bold]Report:[/bold] {page}", highlight=False, soft_wrap=True)

@@ -118,10 +118,11 @@ def record_of(**changes: object) -> Diffusion:
     some = Estimate(0.1, 0.02, 0.06, 0.15)
     fields: dict = {
         "temperature": 600.0, "specie": "Li", "value": 0.1, "std": 0.02, "low": 0.06, "high": 0.15,
-        "is_upper_bound": False, "jumps": 100.0, "diffusive_jumps": 90.0, "window": (1.0, 10.0), "lag": np.zeros(1),
-        "msd": np.zeros(1), "msd_std": np.zeros(1), "axes": (some, some, some), "anisotropy": None,
-        "charge_diffusivity": Estimate(0.2, 0.05, 0.12, 0.35), "haven": Estimate(0.5, 0.1, 0.3, 0.8), "ions": 72,
-        "volume": 5000.0, "drift": "framework", "method": "gls",
+        "is_upper_bound": False, "jumps": 100.0, "diffusive_jumps": 90.0, "window": (1.0, 10.0),
+        "lag": np.zeros(1), "msd": np.zeros(1), "msd_std": np.zeros(1), "axes": (some, some, some),
+        "anisotropy": None, "charge_diffusivity": Estimate(0.2, 0.05, 0.12, 0.35),
+        "haven": Estimate(0.5, 0.1, 0.3, 0.8), "ions": 72, "volume": 5000.0, "drift": "framework",
+        "method": "gls",
     }  # fmt: skip
     return Diffusion(**{**fields, **changes})
 
@@ -209,23 +210,27 @@ def test_the_order_of_the_ions_and_the_direction_of_time_change_nothing(seed: in
     walk, _ = random_walk(rng, 12, 150, 300)
     plain = diffusion_of(trajectory(walk), "Li")
     mixed = diffusion_of(trajectory(walk[:, rng.permutation(12)]), "Li")
-    back = diffusion_of(trajectory(walk[::-1]), "Li")
     assert (mixed.value, mixed.std) == pytest.approx((plain.value, plain.std), rel=1e-9)
-    assert back.value == pytest.approx(plain.value, rel=1e-6)
+    window = TransportSettings(fit_start=10)  # the rule may choose another where the choice is close
+    forth, back = (diffusion_of(trajectory(w), "Li", window).value for w in (walk, walk[::-1]))
+    assert back == pytest.approx(forth, rel=1e-6)
     assert mixed.haven == plain.haven or mixed.haven.value == pytest.approx(plain.haven.value)
 
 
 def test_ions_that_hop_between_two_sites_for_ever_have_an_upper_bound() -> None:
-    rng = np.random.default_rng(5)
-    for _ in range(20):
-        hops = rng.random((300, 40)) < 0.03
-        walk = np.zeros((300, 40, 3))
+    # 2.5 % of runs may by chance have a D of more than 1.96 standard errors
+    rng, runs, bounds = np.random.default_rng(5), 50, 0
+    for _ in range(runs):
+        hops = rng.random((300, 120)) < 0.03
+        walk = np.zeros((300, 120, 3))
         walk[..., 0] = 3.0 * (np.cumsum(hops, axis=0) % 2)
         walk += 0.2 * rng.normal(size=walk.shape)
         found = diffusion_of(trajectory(walk), "Li")
         assert found.jumps > 40
-        assert found.is_upper_bound
-        assert found.charge_diffusivity is found.haven is found.anisotropy is None
+        bounds += found.is_upper_bound
+        if found.is_upper_bound:
+            assert found.charge_diffusivity is found.haven is found.anisotropy is None
+    assert runs - bounds <= stats.binom.ppf(0.999, runs, 0.025)
 
 
 def test_upper_bounds_along_the_axes_hold_where_all_jumps_are_along_one() -> None:

@@ -1,4 +1,4 @@
-"""Of 200 walks with a known diffusivity, 92–98 % hold it in their 95 % interval; `pytest -s` prints the table."""
+"""Of 200 walks with a known D, 92–98 % hold it in their 95 % interval; `pytest -s` prints the table."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -93,7 +93,7 @@ CASES = {
 
 def report(name: str, held: dict[str, float], found: list[Diffusion], truth: float) -> None:
     measured = np.array([(d.value, d.std) for d in found if not d.is_upper_bound]) / truth
-    print(
+    print(  # noqa: T201 - for `pytest -s`
         f"\n{name:28s} bounds {1 - len(measured) / len(found):5.1%}  D/truth {measured[:, 0].mean():.3f}"
         f"  scatter {measured[:, 0].std():.3f}  error {np.sqrt((measured[:, 1] ** 2).mean()):.3f}  "
         + "  ".join(f"{k} {v / RUNS:.1%}" for k, v in held.items()),
@@ -127,7 +127,7 @@ def test_collective_diffusivity_and_haven_ratio_are_those_of_the_closed_form(nam
     charge = sum(d.charge_diffusivity.low < walk.truth / truth < d.charge_diffusivity.high for d in told)
     haven = sum(d.haven.low < truth < d.haven.high for d in told)
     values = np.array([d.charge_diffusivity.value for d in told]) * truth / walk.truth
-    print(f"\n{name:28s} charge {charge / len(told):.1%}  Haven {haven / len(told):.1%}", end="")
+    print(f"\n{name:28s} charge {charge / len(told):.1%}  Haven {haven / len(told):.1%}", end="")  # noqa: T201
     assert len(told) > 0.9 * RUNS
     assert values.mean() == pytest.approx(1, abs=4 * values.std(ddof=1) / np.sqrt(len(told)))
     assert charge >= HELD[0] / RUNS * len(told)
@@ -143,7 +143,8 @@ def test_anisotropy_and_axes_are_those_of_the_walk(name: str, truth: float) -> N
         sum(d.axes[k].low < 3 * share * walk.truth < d.axes[k].high for d in walk.found())
         for k, share in enumerate(walk.along)
     ]
-    print(f"\n{name:28s} D_c/D_ab {held / len(found):.1%}  axes {[f'{n / RUNS:.1%}' for n in axes]}", end="")
+    each = " ".join(f"{n / RUNS:.1%}" for n in axes)
+    print(f"\n{name:28s} D_c/D_ab {held / len(found):.1%}  axes {each}", end="")  # noqa: T201
     assert len(found) > 0.9 * RUNS
     assert HELD[0] / RUNS <= held / len(found) <= HELD[1] / RUNS
     assert min(axes) >= HELD[0]

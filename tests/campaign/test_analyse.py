@@ -19,9 +19,8 @@ COLD = RelaxedEnergy(
 
 def ladder(*means: float) -> Any:
     """Return the analysis of runs with these mean energies at 300, 400, … K."""
-    return SimpleNamespace(
-        energies=[replace(COLD, temperature=300.0 + 100 * i, mean=mean) for i, mean in enumerate(means)]
-    )
+    energies = [replace(COLD, temperature=300.0 + 100 * i, mean=mean) for i, mean in enumerate(means)]
+    return SimpleNamespace(evidence=SimpleNamespace(energies=energies))
 
 
 def test_runs_from_order_and_from_disorder_that_disagree_are_told() -> None:

@@ -4,7 +4,7 @@ Each is an estimate, or None and the sentence that says why it cannot be told.
 """
 
 import numpy as np
-from scipy.stats import gamma
+from scipy.special import gammaincinv
 
 from frustra.analysis.displacement import OWN_CENTRE
 from frustra.analysis.fit import SURE, Fit, Pool, widened
@@ -59,7 +59,7 @@ def collective_of(fit: Fit, pool: Pool, reference: str, weights: Array | None = 
         return None, "The collective diffusivity cannot be told: its error is above 100 %, so run longer."
     events = 1 / relative**2
     std = widened(float(value * relative) ** 2, events)
-    low, high = (value * events / gamma.ppf(p, events) for p in (0.975, 0.025))
+    low, high = (value * events / gammaincinv(events, p) for p in (0.975, 0.025))
     return Estimate(value, std, float(low), float(high)), ""
 
 

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import chi2, gamma
-from scipy.stats import t as student
+from scipy.special import chdtrc, gammaincinv, stdtrit
 
 from frustra.analysis.displacement import Motion, shift_of, squares_of
 from frustra.analysis.scatter import Scatter, scatter_of
@@ -16,9 +15,11 @@ from frustra.stats import Estimate
 SURE = 1.96
 """Standard errors within which 95 % lie; more are needed to call a value measured."""
 
-CHANGED = 2.5
-"""Standard errors by which D has to change with the first lag before a later one is taken. At two, the five
-windows of a hundred that chance moves are those with outlying D, and spoil the intervals."""
+CHANGED = 2.0
+"""Standard errors by which D has to change with the first lag before a later one is taken."""
+
+EARLIEST, LATEST = 10, 5
+"""The fit begins in the first tenth of the run, or in the first fifth where the MSD bends."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ class Fit:
 
     def along(self, *axes: int) -> Array:
         """Return the weights (3 lags,) of the mean D along some axes, of the MSD along all."""
-        chosen = np.isin(np.arange(3), axes) / (2 * len(axes))
+        chosen = np.zeros(3)
+        chosen[list(axes)] = 1 / (2 * len(axes))
         result: Array = np.outer(chosen, self.weights).ravel()
         return result
 
@@ -123,10 +125,12 @@ class Fit:
         The ratio is one where the runs agree (p ≥ 0.05).
         """
         others = len(self.scatter.shares) - 1
+        if others == 0:
+            return 1.0, 1.0
         weights = self.along(0, 1, 2)
         variance, _ = self.scatter.variance(weights)
-        squares = self.scatter.disagreement(weights, variance) if others else 0.0
-        p = float(chi2.sf(squares, others)) if others else 1.0
+        squares = self.scatter.disagreement(weights, variance)
+        p = float(chdtrc(others, squares))
         return (float(np.sqrt(squares / others)) if p < 0.05 else 1.0), p
 
 
@@ -143,22 +147,30 @@ def gls_fit(motions: Sequence[Motion], pool: Pool, reach: float, first: int | No
     """Fit a line by generalised least squares in the window that its rule chooses.
 
     Without a first lag (frames), it is where the MSD gets to `reach` (Å²), at most a tenth of the run; it is
-    doubled, to at most a tenth of the run, as long as the D from it and that from twice it on differ by more
-    than 2.5 times the error of their difference.
+    doubled, to at most a fifth of the run, as long as the D from it and that from twice it on differ by more
+    than twice the error of their difference, and then once more: what still bends is by then too weak to be
+    seen, but not to matter; and where chance alone has moved the window, it moves on from the outlying D.
     """
-    latest = max(1, min((pool.frames - 1) // 10, last - 2))
-    start = _first_lag(pool.whole, reach, latest) if first is None else first
-    while True:
-        fit = fit_of(motions, pool, spread_lags(start, last))
-        fit = replace(fit, linear=_is_linear(fit, pool))
-        if fit.linear or first is not None or 2 * start > latest:
-            return fit
-        start *= 2
+    if first is not None:
+        return _fit_from(first, last, motions, pool)
+    longest = max(1, min((pool.frames - 1) // LATEST, last - 2))
+    start = _first_lag(pool.whole, reach, max(1, min((pool.frames - 1) // EARLIEST, last - 2)))
+    fit = _fit_from(start, last, motions, pool)
+    bends = not fit.linear
+    while bends and start < longest:
+        bends, start = not fit.linear, min(2 * start, longest)
+        fit = _fit_from(start, last, motions, pool)
+    return fit
 
 
 def _first_lag(msd: Array, reach: float, latest: int) -> int:
     reached = np.flatnonzero(msd[: latest + 1] >= reach)
     return max(1, int(reached[0])) if len(reached) else latest
+
+
+def _fit_from(first: int, last: int, motions: Sequence[Motion], pool: Pool) -> Fit:
+    fit = fit_of(motions, pool, spread_lags(first, last))
+    return replace(fit, linear=_is_linear(fit, pool))
 
 
 def _is_linear(fit: Fit, pool: Pool) -> bool:
@@ -175,7 +187,7 @@ def _is_linear(fit: Fit, pool: Pool) -> bool:
 
 def widened(variance: float, freedom: float) -> float:
     """Return the standard error by Student's t, so that ±1.96 of it hold 95 %."""
-    return float(np.sqrt(variance) * student.ppf(0.975, freedom) / SURE)
+    return float(np.sqrt(variance) * stdtrit(freedom, 0.975) / SURE)
 
 
 def interval_of(value: float, std: float) -> tuple[float, float]:
@@ -188,5 +200,5 @@ def interval_of(value: float, std: float) -> tuple[float, float]:
     if std == 0:
         return value, value
     events = (value / std) ** 2
-    low, high = gamma.ppf((0.025, 0.975), events + 0.5)
+    low, high = gammaincinv(events + 0.5, (0.025, 0.975))
     return float(value * low / events), float(value * high / events)

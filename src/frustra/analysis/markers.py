@@ -14,14 +14,17 @@ import numpy as np
 from scipy.stats import t as student
 
 from frustra.analysis.arrhenius import Arrhenius
-from frustra.analysis.breaks import CLAIM, FEWEST, Breaks, breaks_of
-from frustra.analysis.models import Kind, Scale, Series, fit_model
+from frustra.analysis.breaks import CLAIM, FEWEST, POWER, Breaks, breaks_of
+from frustra.analysis.models import Kind, Scale, Series, design_of, fit_model
 from frustra.arrays import Array, BoolArray
 from frustra.stats import Estimate
 from frustra.units import BOLTZMANN
 
 GAPS = np.geomspace(0.02, 2.0, 60)
 """eV: energies Δ of the activated curve that are tried."""
+
+VISIBLE = 0.5
+"""Part of a marker's whole change: a jump of it must be visible before its absence is claimed."""
 
 CONDUCTIVITY = "conductivity"
 """What the Arrhenius plot is called among the markers."""
@@ -113,6 +116,9 @@ def marker_of(name: str, label: str, unit: str, readings: Sequence[Reading], mis
                 f"cannot tell: the change is gradual; a smooth curve fits as well as a {found.model} at "
                 f"{found.candidate.value:.0f} K"
             )
+        height = smallest_jump(found)
+        if model == "line" and height > VISIBLE * found.scale.height:
+            model, reason = "undecided", f"cannot tell: only a jump of {height:.2g} {unit} would be seen"
     return Marker(name, label, unit, temperatures, values, std, doubtful > 0, model, found, reason)
 
 
@@ -143,6 +149,16 @@ def is_gradual(series: Series, scale: Scale) -> bool:
     smooth = min(float(r @ r) for r in residuals) + penalty
     breaks: tuple[Kind, Kind] = ("kink", "jump")
     return smooth < CLAIM + min(fit_model(kind, series, scale).bic(len(target)) for kind in breaks)
+
+
+def smallest_jump(found: Breaks) -> float:
+    """Return the height of a jump in the middle of the ladder that would be claimed nine times in ten."""
+    series = found.series
+    middle = np.array([np.median(series.temperatures) + 1e-6])
+    columns = design_of("jump", series.temperatures, middle, found.scale, float(middle[0]))[0]
+    weighted = columns / series.std[:, None]
+    error = float(np.sqrt(np.linalg.pinv(weighted.T @ weighted)[3, 3]))
+    return error * (float(np.sqrt(CLAIM + 3 * np.log(len(series.values)))) + POWER)
 
 
 def derivative(readings: Sequence[Reading]) -> list[Reading]:

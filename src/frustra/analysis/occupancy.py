@@ -59,7 +59,7 @@ def occupancy_entropy(runs: Sequence[BoolArray], ions: int) -> tuple[float, floa
     Parameters
     ----------
     runs
-        For each run (frames, sites).
+        For each run (frames, sites); at least one frame in all.
     ions
         Mobile ions in the cell.
 
@@ -68,7 +68,7 @@ def occupancy_entropy(runs: Sequence[BoolArray], ions: int) -> tuple[float, floa
     tuple
         Entropy in nat per ion, its standard error (NaN with fewer than two blocks), and the blocks.
     """
-    parts = [b for r in runs for b in np.array_split(r, min(BLOCKS, len(r))) if len(b)]
+    parts = [b for r in runs if len(r) for b in np.array_split(r, min(BLOCKS, len(r)))]
     held = np.array([b.sum(axis=0) for b in parts], dtype=float)
     frames = np.array([len(b) for b in parts], dtype=float)
     whole = _entropy(held.sum(axis=0) / frames.sum()) / ions

@@ -106,9 +106,9 @@ def pair_distribution(
             shells = 4 / 3 * np.pi * np.diff(edges**3)
         ions, others = positions[: len(centre)], positions[len(centre) :]
         cloud = cKDTree(with_images(others, cell, edges[-1]).positions)
-        found = cKDTree(wrap(ions, cell)).count_neighbors(cloud, np.maximum(edges, TOUCH))
-        within = found / len(centre) - itself  # every ion is at no distance from itself
-        counts.append(np.diff(within))
+        near = cKDTree(wrap(ions, cell)).sparse_distance_matrix(cloud, edges[-1], output_type="ndarray")
+        distances = near["v"][near["v"] > TOUCH]
+        counts.append(np.histogram(distances, edges)[0] / len(centre))
         expected.append(shells * (len(around) - itself) / abs(np.linalg.det(cell)))
     return PairDistribution(run.temperature, np.asarray(edges), np.array(counts), np.array(expected))
 

@@ -10,19 +10,20 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
-from scipy.special import gammaincc, logsumexp, ndtr
+from scipy.special import gammaincc, ndtr, softmax
 
-from frustra.analysis.arrhenius import SCALE, Arrhenius
-from frustra.analysis.breaks import CELLS, KINDS, Breaks, design_of
+from frustra.analysis.arrhenius import Arrhenius
+from frustra.analysis.breaks import Breaks
+from frustra.analysis.models import CELLS, KINDS, Fit, design_of, middle_of
 from frustra.arrays import Array, BoolArray, IntArray
 from frustra.errors import AnalysisError, DataError
 from frustra.ladder import Ladder
 
-OUTCOMES = 256
+OUTCOMES = 128
 """Futures that are looked at."""
 
 LENGTHS = (1, 2, 4)
-"""Lengths of a run that are tried, in units of the usual one, or longer units where there is much to spend."""
+"""Lengths of a run that are tried, in units of the usual one, or of longer ones if there is much to spend."""
 
 PIECES = 6
 """Units of length that all proposals together have at most, about."""
@@ -39,8 +40,8 @@ UNSEEN = 4
 LEAST = 0.1
 """Expected events that are not told from fewer."""
 
-NEGLIGIBLE = 1e-4
-"""Weight below which a part of the mixture is left out."""
+NEGLIGIBLE = 1e-3
+"""Weight, relative to the largest, below which a part of the mixture is left out."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class Effort:
 
     def events(self, log_value: Array, length: float) -> Array:
         """Return how many independent events a run would count, 1/(relative error)²."""
-        return np.exp(np.clip(log_value + np.log(length / self.noise), np.log(LEAST), 50.0))
+        count: Array = np.exp(np.clip(log_value + np.log(length / self.noise), np.log(LEAST), 50.0))
+        return count
 
 
 def effort_of(ladder: Ladder, lengths: Array, length: float, overhead: float) -> Effort:
@@ -209,9 +211,9 @@ def _candidates(found: Arrhenius) -> list[float]:
     low = ladder[0] - gaps[0] * (tc.low < ladder[1])
     high = ladder[-1] + gaps[-1] * (tc.high > ladder[-2])
     width = max(tc.high - tc.low, 1.0)
-    near = np.linspace(tc.low - width, tc.high + width, 31)
+    near = np.linspace(tc.low - width, tc.high + width, 21)
     step = next((s for s in (10.0, 5.0, 2.0) if s <= width / 8), 1.0)
-    every = np.concatenate([near, np.linspace(low, high, 13)])
+    every = np.concatenate([near, np.linspace(low, high, 11)])
     rounded = np.unique(np.round(every / step) * step)
     inside = rounded[(rounded >= max(low, step)) & (rounded <= high)]
     return [float(t) for t in inside if np.abs(ladder - t).min() >= 1.0]
@@ -265,7 +267,7 @@ class _Outlook:
 
     def doubt(self) -> float:
         """Return the mean width of the interval of Tc, K; or, if the line counts, of the binary entropy."""
-        weight = np.exp(self.log_weight - logsumexp(self.log_weight, axis=1, keepdims=True))
+        weight = softmax(self.log_weight, axis=1)
         if np.isnan(self.tc).any():
             line = np.clip(weight[:, np.isnan(self.tc)].sum(axis=1), 1e-12, 1 - 1e-12)
             return float(-(line * np.log(line) + (1 - line) * np.log1p(-line)).mean())
@@ -284,27 +286,21 @@ def _quantile(outlook: _Outlook, total: Array, probability: float, weight: Array
 def _outlook(breaks: Breaks) -> _Outlook:
     """Return what is known now, the same in every future, and the truths that are drawn from it."""
     kinds = KINDS if breaks.model == "undecided" else KINDS[1:]
-    fits = [breaks.fits[kind] for kind in kinds]
-    log_weight = np.concatenate([f.log_weight for f in fits])
-    weight = np.exp(log_weight - logsumexp(log_weight))
-    tc = np.concatenate([f.breaks for f in fits])
-    kept = _kept(weight, tc)
-    mean = np.concatenate([np.pad(f.coefficients, ((0, 0), (0, 4 - f.coefficients.shape[1]))) for f in fits])
-    wide = [4 - f.coefficients.shape[1] for f in fits]
-    covariance = np.concatenate(
-        [np.pad(f.covariance, ((0, 0), (0, n), (0, n))) for f, n in zip(fits, wide, strict=True)]
-    )
+    parts = _parts([breaks.fits[kind] for kind in kinds], len(breaks.series.factors))
+    tc, log_weight, mean, covariance = (np.concatenate(p) for p in zip(*parts, strict=True))
+    kept = _kept(log_weight, tc)
+    tc, mean, covariance = tc[kept], mean[kept], covariance[kept]
+    weight = softmax(log_weight[kept])
     rng = np.random.default_rng(1)
-    weight = weight[kept] / weight[kept].sum()
     places = (np.arange(OUTCOMES) + rng.random(OUTCOMES)) / OUTCOMES  # stratified
     true = np.minimum(np.searchsorted(np.cumsum(weight), places), len(kept) - 1)
-    mean, covariance = mean[kept], covariance[kept]
-    root = np.linalg.cholesky(covariance + 1e-12 * np.eye(4))
-    truth = mean[true] + np.einsum("mpq,mq->mp", root[true], rng.standard_normal((OUTCOMES, 4)))
+    spread, axes = np.linalg.eigh(covariance[true])
+    drawn = np.sqrt(np.maximum(spread, 0.0)) * rng.standard_normal((OUTCOMES, 4))
+    truth = mean[true] + np.einsum("mpq,mq->mp", axes, drawn)
     return _Outlook(
         breaks=breaks,
-        tc=tc[kept],
-        width=_widths(breaks, tc[kept]),
+        tc=tc,
+        width=_widths(breaks, tc),
         log_weight=np.tile(np.log(weight), (OUTCOMES, 1)),
         mean=np.tile(mean, (OUTCOMES, 1, 1)),
         covariance=covariance,
@@ -314,10 +310,27 @@ def _outlook(breaks: Breaks) -> _Outlook:
     )
 
 
-def _kept(weight: Array, tc: Array) -> IntArray:
+def _parts(fits: Sequence[Fit], factors: int) -> list[tuple[Array, Array, Array, Array]]:
+    """Return Tc, weights, coefficients and covariances of each model, coefficients that it lacks being zero.
+
+    Of several factors on the errors, the most probable.
+    """
+    weights = [f.log_weight.reshape(factors, -1) for f in fits]
+    best = int(np.logaddexp.reduce(np.concatenate(weights, axis=1), axis=1).argmax())
+    parts = []
+    for fit, weight in zip(fits, weights, strict=True):
+        grid = slice(best * weight.shape[1], (best + 1) * weight.shape[1])
+        lacks = (0, 4 - fit.coefficients.shape[1])
+        mean = np.pad(fit.coefficients[grid], ((0, 0), lacks))
+        covariance = np.pad(fit.covariance[grid], ((0, 0), lacks, lacks))
+        parts.append((fit.breaks[grid], fit.log_weight[grid], mean, covariance))
+    return parts
+
+
+def _kept(log_weight: Array, tc: Array) -> IntArray:
     """Return the parts that matter, by ascending Tc; the line, which has none, last."""
     order: IntArray = np.argsort(tc, kind="stable")
-    matters: BoolArray = weight[order] > NEGLIGIBLE * weight.max()
+    matters: BoolArray = log_weight[order] > log_weight.max() + np.log(NEGLIGIBLE)
     return order[matters]
 
 
@@ -330,5 +343,4 @@ def _widths(breaks: Breaks, tc: Array) -> Array:
 
 def _rows(breaks: Breaks, temperatures: Array, tc: Array) -> Array:
     """Return the design (parts, n, 4) of all models: coefficients that one lacks are zero."""
-    middle = float(SCALE.abscissa(breaks.series.temperatures).mean())
-    return design_of("jump", temperatures, tc, SCALE, middle)
+    return design_of("jump", temperatures, tc, breaks.scale, middle_of(breaks.series, breaks.scale))

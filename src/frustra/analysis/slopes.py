@@ -3,6 +3,8 @@
 Everything is in frames, and along one axis: MSD(m) = 2 D m + intercept.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from frustra.arrays import Array, IntArray
@@ -33,22 +35,27 @@ def covariance_of_lags(lags: IntArray, frames: int, noise: float) -> Array:
     noise
         σ²/(2 D), frames.
     """
+    longer, shorter = np.maximum(lags, lags[:, None]), np.minimum(lags, lags[:, None])
+    both = frames - longer  # pairs that begin together, and as many that end together
+    same = 2 * both * (1 + np.eye(len(lags))) + 2 * np.maximum(both - shorter, 0)
+    left: Array = (frames - lags).astype(float)
+    total = _squared_overlaps(tuple(lags.tolist()), frames) + 4 * noise * shorter * both + noise**2 * same
+    result: Array = 2 * total / (left * left[:, None])
+    return result
+
+
+@lru_cache(maxsize=16)
+def _squared_overlaps(lags: tuple[int, ...], frames: int) -> Array:
+    """Return the sum of squared overlaps of all pairs of displacements, for each pair of lags."""
     result = np.empty((len(lags), len(lags)))
     for row, lag in enumerate(lags):
         shift = np.arange(-lag, lag + 1)  # t' − t
-        shorter, rows = lags[: row + 1], np.arange(row + 1)
-        ends = shift + shorter[:, None]
-        covariance = np.maximum(np.minimum(lag, ends) - np.maximum(0, shift), 0).astype(float)
-        covariance[rows, lag] += noise
-        covariance[rows, 2 * lag - shorter] += noise
-        covariance[rows, 2 * lag] -= noise
-        covariance[rows, lag - shorter] -= noise
-        pairs = np.maximum(np.minimum(frames - lag, frames - ends) - np.maximum(0, -shift), 0)
-        result[row, : row + 1] = result[: row + 1, row] = 2 * np.einsum(
-            "ns,ns,ns->n", pairs, covariance, covariance
-        )
-    left: Array = (frames - lags).astype(float)
-    return result / (left * left[:, None])
+        shorter = np.array(lags[: row + 1])[:, None]
+        overlap = np.minimum(lag, shift + shorter) - np.maximum(0, shift)
+        pairs = np.minimum(frames - lag, frames - shorter - shift) - np.maximum(0, -shift)
+        squares = np.maximum(pairs, 0) * np.maximum(overlap, 0).astype(float) ** 2
+        result[row, : row + 1] = result[: row + 1, row] = squares.sum(axis=1)
+    return result
 
 
 def line_weights(lags: IntArray, covariance: Array) -> Array:

@@ -28,9 +28,9 @@ def diffusion_of(
     D = slope(MSD)/6, the MSD over all lags and time origins, relative to the framework. The line, with an
     intercept (vibration, back-jumps), is fitted by generalised least squares to lags that are evenly spread
     on a logarithmic scale. The window begins where the MSD reaches a²/2, at most a tenth of the run; its
-    first lag is doubled, up to a tenth of the run, as long as D changes with it by more than 2.5 times the
-    error of the change. It ends at half the run. `settings` may give either end, or a published way instead
-    (`frustra.analysis.conventions`).
+    first lag is doubled, up to a fifth of the run, as long as D changes with it by more than twice the error
+    of the change, and then once more. It ends at half the run. `settings` may give either end, or a published
+    way instead (`frustra.analysis.conventions`).
 
     D is linear in the MSD of every ion, so that its error is measured: from the spread over ions and over
     blocks of time (`frustra.analysis.scatter`), with Student's t.
@@ -110,7 +110,9 @@ def diffusion_of_msd(
 
 
 def _check(runs: Sequence[Frames]) -> None:
-    if len({(len(t), t.timestep, repr(t.temperature)) for t in runs}) != 1:  # NaN differs from itself
+    if not runs:
+        raise DataError("no trajectory", "at least one")
+    if len({(len(t), t.timestep, repr(t.temperature)) for t in runs}) > 1:  # NaN differs from itself
         raise DataError(
             "independent runs of different lengths, time steps or temperatures", "the same settings for all"
         )

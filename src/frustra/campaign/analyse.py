@@ -65,10 +65,8 @@ class MaterialAnalysis:
     """The records behind one material's results, for figures and further analysis."""
 
     result: MaterialResult
-    diffusion: list[Diffusion]
+    evidence: Evidence
     states: StateTable
-    densities: list[Density]
-    energies: list[RelaxedEnergy]
     arrhenius: Arrhenius | None
     markers: list[Marker]
     warnings: list[str]
@@ -103,57 +101,72 @@ def analyse(
     ground, ground_state
         The ground state that they started from.
     """
-    specie, charge = context.study.specie, charge_of(context)
-    anions = context.anions(ground)
-    diffusion = [_diffusion(replicas) for replicas in runs]
+    specie, anions = context.study.specie, context.anions(ground)
     parts = [[read_snapshots(run.snapshots_file) for run in replicas] for replicas in runs]
     empty = [[empty_ground_sites(s, ground, specie) for s in of_temperature] for of_temperature in parts]
-    snapshots = [joined(p) for p in parts]
     states = concatenate(_tabulated(p, specie, anions, name) for p in parts)
-    densities = densities_of(states, context.study.doas, np.random.default_rng(context.study.seed))
     energies = [
         combined([_energy(r, s, e, ground_state.energy_eV) for r, s, e in zip(*of, strict=True)])
         for of in zip(runs, parts, empty, strict=True)
     ]
     reasons = doubts(energies)
-    by_temperature = {d.temperature: d for d in densities}
-    rows = [
-        TemperatureResult(
-            **_transport(d, charge, context),
-            **_site_numbers(states.select(states["temperature"] == d.temperature), e),
-            runs=len(replicas),
-            equilibrated=not why,
-            doubts=why,
-            cell=_cell(replicas[0].cell_job),
-            states=_states(by_temperature.get(d.temperature)),
-            relaxed_energy=_relaxed(e, replicas),
-            snapshots=_count(s, specie),
-        )
-        for replicas, d, s, e, why in zip(runs, diffusion, snapshots, energies, reasons, strict=True)
-    ]
-    line, arrhenius = fitted(diffusion, charge)
-    doubtful = [row.T_K for row in rows if not row.equilibrated]
-    markers = markers_of(
-        Evidence(specie, anions, ground, runs, parts, empty, energies, densities, diffusion, doubtful)
+    evidence = Evidence(
+        specie=specie,
+        anions=anions,
+        ground=ground,
+        runs=runs,
+        snapshots=parts,
+        empty_sites=empty,
+        energies=energies,
+        densities=densities_of(states, context.study.doas, np.random.default_rng(context.study.seed)),
+        diffusion=[_diffusion(replicas) for replicas in runs],
+        doubtful=[e.temperature for e, why in zip(energies, reasons, strict=True) if why],
     )
+    charge, markers = charge_of(context), markers_of(evidence)
+    line, arrhenius = fitted(evidence.diffusion, charge)
     result = MaterialResult(
         formula=formula(ground),
         start=runs[0][0].order,
         atoms=len(ground),
         specie=specie,
-        ions=runs[0][0].ions,
+        ions=evidence.ions,
         charge=charge,
         anions=list(anions),
         energy_zero_eV=energy_zero(states.select(states["converged"]), context.study.doas),
         ground_state=ground_state,
-        temperatures=rows,
+        temperatures=_rows(context, evidence, states, reasons),
         arrhenius=arrhenius,
         markers={m.name: marker_result(m) for m in markers},
-        agreement=agreement_result(agreement(markers, line), doubtful),
+        agreement=agreement_result(agreement(markers, line), evidence.doubtful),
     )
-    return MaterialAnalysis(
-        result, diffusion, states, densities, energies, line, markers, _warnings(name, result)
-    )
+    return MaterialAnalysis(result, evidence, states, line, markers, _warnings(name, result))
+
+
+def _rows(
+    context: Context, evidence: Evidence, states: StateTable, reasons: Sequence[list[str]]
+) -> list[TemperatureResult]:
+    """Return what is told of every temperature."""
+    charge, discarded = charge_of(context), context.study.md.equilibration
+    by_temperature = {d.temperature: d for d in evidence.densities}
+    columns = (evidence.runs, evidence.snapshots, evidence.energies, evidence.diffusion, reasons)
+    return [
+        TemperatureResult(
+            T_K=d.temperature,
+            runs=len(replicas),
+            equilibrated=not why,
+            doubts=why,
+            cell=_cell(replicas[0].cell_job),
+            diffusivity=diffusivity(d),
+            conductivity=conductivity(d, charge),
+            transport=transport(d, charge, discarded),
+            **_fractions(states.select(states["temperature"] == d.temperature)),
+            off_ground_fraction=finite(float(np.mean(e.off_ground))),
+            states=_states(by_temperature.get(d.temperature)),
+            relaxed_energy=_relaxed(e, replicas),
+            snapshots=_count(joined(s), evidence.specie),
+        )
+        for replicas, s, e, d, why in zip(*columns, strict=True)
+    ]
 
 
 def _diffusion(replicas: Sequence[RunJob]) -> Diffusion:
@@ -177,7 +190,7 @@ def _energy(run: RunJob, snapshots: Snapshots, empty: Array, ground_energy: floa
 
 def hysteresis(name: str, ordered: MaterialAnalysis, quenched: MaterialAnalysis) -> list[str]:
     """Return a warning for each temperature at which runs from order and from disorder disagree."""
-    pairs = list(zip(ordered.energies, quenched.energies, strict=True))
+    pairs = list(zip(ordered.evidence.energies, quenched.evidence.energies, strict=True))
     return [
         f"{name}, {one.temperature:g} K: hysteresis: the mean relaxed energy is {MEV * one.mean:.1f} ± "
         f"{MEV * one.std:.1f} meV per ion from the ordered start and {MEV * other.mean:.1f} ± "

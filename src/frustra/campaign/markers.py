@@ -14,7 +14,7 @@ from frustra.analysis.rdf import PairDistribution, first_minimum, pair_distribut
 from frustra.analysis.transport import Diffusion
 from frustra.arrays import Array
 from frustra.campaign.jobs import RunJob
-from frustra.errors import AnalysisError
+from frustra.errors import AnalysisError, StructureError
 from frustra.geometry import lattice_type
 from frustra.io import open_trajectory
 from frustra.snapshots import Snapshots
@@ -62,7 +62,7 @@ def markers_of(evidence: Evidence) -> list[Marker]:
     return [
         *_energies(e),
         marker_of("off_ground", "ions off ground-state sites", "", e.marked(_off_ground(e))),
-        marker_of("occupancy_entropy", "occupancy entropy", "nat/ion", e.marked(_occupancy(e))),
+        _occupancy(e),
         marker_of("doas_entropy", "DOAS entropy", "nat", e.marked(_doas(e.densities))),
         *_peaks(e),
         marker_of("anisotropy", "ln(D_c/D_ab)", "", e.marked(_anisotropy(e.diffusion))),
@@ -88,7 +88,7 @@ def _off_ground(evidence: Evidence) -> Iterator[Reading]:
         evidence.temperatures, evidence.empty_sites, evidence.snapshots, strict=True
     ):
         kept = [e[s.converged] for e, s in zip(runs, parts, strict=True)]
-        blocks = [b.mean() for e in kept for b in np.array_split(e, min(BLOCKS, len(e))) if len(b)]
+        blocks = [b.mean() for e in kept if len(e) for b in np.array_split(e, min(BLOCKS, len(e)))]
         if len(blocks) > 1:
             error = float(np.std(blocks, ddof=1)) / np.sqrt(len(blocks))
             least = 1 / (evidence.ions * sum(map(len, kept)))  # one ion in one snapshot
@@ -96,7 +96,16 @@ def _off_ground(evidence: Evidence) -> Iterator[Reading]:
             yield Reading(temperature, value, widened(error, len(blocks), least))
 
 
-def _occupancy(evidence: Evidence) -> Iterator[Reading]:
+def _occupancy(evidence: Evidence) -> Marker:
+    readings, reason = [], ""
+    try:
+        readings = evidence.marked(_occupations(evidence))
+    except StructureError as refusal:
+        reason = f"cannot tell: {refusal}"
+    return marker_of("occupancy_entropy", "occupancy entropy", "nat/ion", readings, reason)
+
+
+def _occupations(evidence: Evidence) -> Iterator[Reading]:
     for temperature, parts in zip(evidence.temperatures, evidence.snapshots, strict=True):
         kept = [s.select(s.converged) for s in parts]
         frames = sum(map(len, kept))

@@ -33,7 +33,8 @@ def pictures_of(analysis: MaterialAnalysis) -> list[Picture]:
     """Draw the figures of one material."""
     result, rows = analysis.result, analysis.result.temperatures
     doubtful = [r.T_K for r in rows if not r.equilibrated]
-    bin_width = MEV * (analysis.densities[0].edges[1] - analysis.densities[0].edges[0])
+    edges = analysis.evidence.densities[0].edges
+    bin_width = MEV * (edges[1] - edges[0])
     return [
         Picture(
             "arrhenius",
@@ -60,7 +61,7 @@ def pictures_of(analysis: MaterialAnalysis) -> list[Picture]:
             "polyhedron of anions around the ion; one zero for all temperatures, each panel to its maximum. "
             "S: Shannon entropy over the bins, exp S the effective number of levels; errors by bootstrap "
             "over snapshots.",
-            _figure(plot_doas(analysis.densities, doubtful=doubtful)[0]),
+            _figure(plot_doas(analysis.evidence.densities, doubtful=doubtful)[0]),
             _doas_data(analysis),
         ),
         Picture(
@@ -68,7 +69,7 @@ def pictures_of(analysis: MaterialAnalysis) -> list[Picture]:
             "Mean-square displacement",
             "Over all time origins, relative to the framework's centre of mass; 95 % bands from the spread "
             "over ions. Thick: the lags of the fit; dotted where D is an upper bound.",
-            _figure(plot_msd(analysis.diffusion)),
+            _figure(plot_msd(analysis.evidence.diffusion)),
             _msd_data(analysis),
         ),
         Picture(
@@ -98,7 +99,7 @@ def _doas_data(analysis: MaterialAnalysis) -> dict[str, Any]:
     parts: list[tuple[str, list[Any]]] = []
     for column in ("T_K", "energy_eV", *SITE_KINDS, "total"):
         values: list[Any] = []
-        for d in analysis.densities:
+        for d in analysis.evidence.densities:
             bins = {
                 "T_K": np.full(len(d.total), d.temperature),
                 "energy_eV": d.centres,
@@ -152,8 +153,8 @@ def _site_data(rows: Sequence[TemperatureResult]) -> dict[str, Any]:
 
 def _msd_data(analysis: MaterialAnalysis) -> dict[str, Any]:
     return {
-        "T_K": [d.temperature for d in analysis.diffusion for _ in d.lag],
-        "lag_ps": [t for d in analysis.diffusion for t in d.lag.tolist()],
-        "msd_A2": [m for d in analysis.diffusion for m in d.msd.tolist()],
-        "std_A2": [s for d in analysis.diffusion for s in d.msd_std.tolist()],
+        "T_K": [d.temperature for d in analysis.evidence.diffusion for _ in d.lag],
+        "lag_ps": [t for d in analysis.evidence.diffusion for t in d.lag.tolist()],
+        "msd_A2": [m for d in analysis.evidence.diffusion for m in d.msd.tolist()],
+        "std_A2": [s for d in analysis.evidence.diffusion for s in d.msd_std.tolist()],
     }
