@@ -21,7 +21,7 @@ from frustra.campaign.ground_state import GroundStateSearch
 from frustra.campaign.study import Study
 from frustra.campaign.workflow import JobProgress, Step, empty
 from frustra.engines.lammps import Progress
-from frustra.engines.md import mean_cell, write_md
+from frustra.engines.md import MDSettings, mean_cell, write_md
 from frustra.engines.potential import Potential
 from frustra.engines.relax import relax_crystal, relax_frames
 from frustra.engines.zoo import load_potential
@@ -308,8 +308,12 @@ class RunJob:
         return " ".join(words)
 
     @property
+    def _settings(self) -> MDSettings:
+        return self.context.study.md.at(self.temperature)
+
+    @property
     def _stage_calls(self) -> tuple[int, int]:
-        md, start = self.context.study.md, self.context.study.start
+        md, start = self._settings, self.context.study.start
         heat = md.steps(start.hold) + md.steps(start.cool) if self.order == "quenched" else 0
         production = heat + md.steps(md.equilibration) + md.steps(md.production)
         return production, (self.context.study.sampling.snapshots + 1) * FRAME_FORCE_CALLS
@@ -335,7 +339,7 @@ class RunJob:
         }  # fmt: skip
         start = study.start.model_dump(exclude={"order"}) if self.order == "quenched" else None
         seed = self.context.seed("md", self.temperature, self.order, self.replica)
-        md = study.md.model_dump(include=wanted)
+        md = self._settings.model_dump(include=wanted)
         return self._step("md", self.cell_job.step.key, md=md, start=start, seed=seed)
 
     @cached_property
@@ -374,7 +378,7 @@ class RunJob:
         study, rng = self.context.study, np.random.default_rng(self.md_step.inputs["seed"])
         start = strained(self.ground, self.cell_job.cell()[0])
         quench = study.start if self.order == "quenched" else None
-        write_md(start, self.context.potential, study.md, self.temperature, rng, folder, quench, tell)
+        write_md(start, self.context.potential, self._settings, self.temperature, rng, folder, quench, tell)
 
     @property
     def trajectory_file(self) -> Path:

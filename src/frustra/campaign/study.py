@@ -106,10 +106,11 @@ def load_study(path: Path) -> Study:
         study = Study.model_validate(content)
     except ValidationError as error:
         raise _explained(error, path) from None
-    frames = study.md.steps(study.md.production) // study.md.frame_steps
+    production = min([study.md.production, *study.md.production_at.values()])
+    frames = study.md.steps(production) // study.md.frame_steps
     if frames < SMALLEST_RUN:
         raise StudyError(
-            f"only {frames} stored frames in {study.md.production:g} ps of production",
+            f"only {frames} stored frames in {production:g} ps of production",
             f"at least {SMALLEST_RUN}",
             "lower md.interval or raise md.production",
         )
@@ -119,7 +120,7 @@ def load_study(path: Path) -> Study:
         )
     if study.sampling.snapshots > frames:
         raise StudyError(
-            f"{study.sampling.snapshots} snapshots of {study.md.production:g} ps, "
+            f"{study.sampling.snapshots} snapshots of {production:g} ps, "
             f"stored every {study.md.interval:g} ps",
             "no more snapshots than stored frames",
             "lower sampling.snapshots or md.interval, or raise md.production",

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from ase import Atoms
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from frustra.arrays import Array
 from frustra.engines.chain import Bath, Chain, Engine, Leg
@@ -49,6 +49,11 @@ class MDSettings(Settings):
     )
     equilibration: float = Field(5.0, ge=0, description="time before production that is discarded (ps)")
     production: float = Field(50.0, gt=0, description="time that is analysed (ps)")
+    production_at: dict[float, float] = Field(
+        {},
+        description="another such time at some temperatures, "
+        '`{ "425" = 80.0 }`; `frustra refine --run` adds them',
+    )
     interval: float = Field(0.1, gt=0, description="time between stored frames (ps)")
     thermostat: Literal["bussi", "nose-hoover"] = Field(
         "bussi",
@@ -76,6 +81,20 @@ class MDSettings(Settings):
         if not value or any(t <= 0 for t in value) or list(value) != sorted(set(value)):
             raise ValueError("the temperatures must be positive, distinct and ascending")
         return value
+
+    @model_validator(mode="after")
+    def _at_temperatures(self) -> Self:
+        for temperature, time in self.production_at.items():
+            if temperature not in self.temperatures:
+                raise ValueError(f"production_at has {temperature:g} K, which is not among the temperatures")
+            if time <= 0:
+                raise ValueError(f"production_at has {time:g} ps at {temperature:g} K; it must be positive")
+        return self
+
+    def at(self, temperature: float) -> "MDSettings":
+        """Return the settings at one temperature: its own production, no others."""
+        own = self.production_at.get(temperature, self.production)
+        return self.model_copy(update={"production": own, "production_at": {}})
 
     def steps(self, time: float) -> int:
         """Return how many time steps a time (ps) takes."""
