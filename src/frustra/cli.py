@@ -1,18 +1,17 @@
 """The command line. Errors the user can mend end in one sentence and exit code 2."""
 
-import errno
 import os
 import sys
 import warnings
-from collections.abc import Iterator
-from concurrent.futures import BrokenExecutor
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from frustra.errors import DataError, FrustraError, StudyError
+from frustra.cli_analysis import arrhenius, transport
+from frustra.cli_errors import plain_errors, stdout_to_stderr
+from frustra.errors import DataError, StudyError
 
 if TYPE_CHECKING:
     from frustra.campaign.executors import ResourceSettings
@@ -30,11 +29,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-STOPPED = 130
-"""Exit code of a run that the user stopped."""
-
-STDOUT, STDERR = 1, 2
-
 
 def main() -> None:
     """Run the command line; what the packages of models warn their developers of is not for its user."""
@@ -42,28 +36,6 @@ def main() -> None:
         warnings.simplefilter("ignore")
         os.environ["PYTHONWARNINGS"] = "ignore"  # of worker processes
     app()
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Turn what the user can mend into one sentence and exit code 2."""
-    try:
-        yield
-    except FrustraError as error:
-        _fail(str(error), 1 if isinstance(error, BrokenExecutor) else 2)  # workers lost: nobody's input
-    except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EFBIG}:
-            raise
-        place = f" ({error.filename})" if error.filename else ""
-        _fail(f"{os.strerror(error.errno)}{place}; finished steps are kept; mend it and run again")
-    except KeyboardInterrupt:
-        typer.echo("\nStopped. Finished steps are kept: the same command goes on from here.", err=True)
-        raise typer.Exit(STOPPED) from None
-
-
-def _fail(sentence: str, code: int = 2) -> None:
-    typer.echo(f"frustra: {' '.join(sentence.split())}", err=True)
-    raise typer.Exit(code)
 
 
 @app.callback(invoke_without_command=True)
@@ -85,7 +57,7 @@ def init(
     from frustra.campaign.study import commented_study  # noqa: PLC0415
     from frustra.io import write_text  # noqa: PLC0415
 
-    with _plain_errors():
+    with plain_errors():
         if path.exists():
             raise DataError(f"{path} exists", "a path that is free", "choose another or remove it")
         write_text(path, commented_study())
@@ -104,21 +76,58 @@ def run(
     out: Annotated[Path | None, typer.Option(help="The run's folder; by default runs/NAME.")] = None,
 ) -> None:
     """Run a study: ground state, MD, conductivity, relaxed snapshots, DOAS, report."""
-    with _plain_errors():
-        from frustra.campaign.materials import materials_of  # noqa: PLC0415
-        from frustra.campaign.study import load_study  # noqa: PLC0415
+    with plain_errors():
+        failed = _run_file(study, out, workers, dry_run=dry_run)
+    if failed:
+        raise typer.Exit(1)
 
-        settings = load_study(study)
-        root = (out or Path("runs") / settings.name).resolve()
-        _refuse_foreign(root)
-        materials = materials_of(settings, root, study.parent)
-        resources = settings.resources
-        if workers:
-            resources = resources.model_copy(update={"workers": workers})
-        if dry_run:
-            _print_estimate(settings, materials, resources.at_once)
-            return
-        failed = _run(settings, study, materials, resources)
+
+def _run_file(study: Path, out: Path | None, workers: int, *, dry_run: bool = False) -> "list[Failure]":
+    from frustra.campaign.materials import materials_of  # noqa: PLC0415
+    from frustra.campaign.study import base_of, load_study  # noqa: PLC0415
+
+    settings = load_study(study)
+    root = (out or Path("runs") / settings.name).resolve()
+    _refuse_foreign(root)
+    materials = materials_of(settings, root, base_of(study))
+    resources = settings.resources
+    if workers:
+        resources = resources.model_copy(update={"workers": workers})
+    if dry_run:
+        _print_estimate(settings, materials, resources.at_once)
+        return []
+    return _run(settings, study, materials, resources)
+
+
+@app.command()
+def refine(
+    folder: Annotated[Path, typer.Argument(help="The folder of a finished run, such as runs/NAME.")],
+    material: Annotated[str, typer.Option(help="Which material, if there are several.")] = "",
+    cost: Annotated[
+        float | None,
+        typer.Option(help="What the proposed MD may cost, ps; by default three runs or a quarter of all."),
+    ] = None,
+    target: Annotated[float, typer.Option(help="Width of the 95 % interval of Tc to aim at, K.")] = 10.0,
+    run: Annotated[
+        bool, typer.Option("--run", help="Add the temperatures to the study in the folder, and run it.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=0, help="Processes for --run, as of `frustra run`.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Propose the temperatures and lengths that narrow the transition temperature most for their cost."""
+    failed: list[Failure] = []
+    with plain_errors():
+        from frustra.campaign.refine import extend_study, plan_of  # noqa: PLC0415
+        from frustra.terminal_refine import print_plan  # noqa: PLC0415
+
+        plan = plan_of(folder, material, cost, target)
+        if as_json:
+            typer.echo(plan.told.model_dump_json(indent=2))
+        else:
+            print_plan(plan.told)
+        if run and plan.told.next:
+            with stdout_to_stderr() if as_json else nullcontext():
+                failed = _run_file(extend_study(plan), folder, workers)
     if failed:
         raise typer.Exit(1)
 
@@ -128,7 +137,7 @@ def status(
     folder: Annotated[Path, typer.Argument(help="The run's folder, such as runs/NAME.")],
 ) -> None:
     """Show how far a run is: what is done, running, failed and left."""
-    with _plain_errors():
+    with plain_errors():
         from frustra.campaign.ledger import status_of  # noqa: PLC0415
         from frustra.terminal import print_status  # noqa: PLC0415
 
@@ -157,14 +166,14 @@ def _run(
     from frustra.campaign.ledger import LOCK  # noqa: PLC0415
     from frustra.campaign.locks import locked  # noqa: PLC0415
     from frustra.campaign.pipeline import run_study, write_results  # noqa: PLC0415
-    from frustra.io import write_text  # noqa: PLC0415
+    from frustra.campaign.study import write_copy  # noqa: PLC0415
     from frustra.report import write_report  # noqa: PLC0415
     from frustra.terminal import Display, print_failures, print_summary  # noqa: PLC0415
 
     root = materials[0].context.root
     (root / "steps").mkdir(parents=True, exist_ok=True)  # marks the folder as a run's
     with locked(root / LOCK, str(root), wait=1.0):
-        write_text(root / "study.toml", file.read_text(encoding="utf-8"))
+        write_copy(file, root)
         with executor_of(resources, root) as pool, Display(settings.name, materials) as display:
             outcome = run_study(materials, pool, display.watch)
         if outcome.analyses:
@@ -187,13 +196,13 @@ def check_potential(
     families: Annotated[bool, typer.Option("--list", help="Print what each family of models takes.")] = False,
 ) -> None:
     """Check that a potential keeps its promises; exit code 1 if it is not fit for MD."""
-    with _plain_errors():
+    with plain_errors():
         from frustra.terminal_check import list_families, print_check  # noqa: PLC0415
 
         if families:
             typer.echo(list_families(as_json=as_json))
             return
-        with _stdout_to_stderr() if as_json else nullcontext():
+        with stdout_to_stderr() if as_json else nullcontext():
             report = _checked(model, structure)
         if as_json:
             typer.echo(report.model_dump_json(indent=2))
@@ -215,19 +224,8 @@ def _checked(model: str, structure: Path | None) -> "PotentialReport":
     return check(load_potential(model), atoms)
 
 
-@contextmanager
-def _stdout_to_stderr() -> Iterator[None]:
-    """Send to stderr whatever a model or its libraries print, also those not written in Python."""
-    sys.stdout.flush()
-    kept = os.dup(STDOUT)
-    os.dup2(STDERR, STDOUT)
-    try:
-        with redirect_stdout(sys.stderr):
-            yield
-    finally:
-        os.dup2(kept, STDOUT)
-        os.close(kept)
-
+app.command()(transport)
+app.command()(arrhenius)
 
 if __name__ == "__main__":
     main()

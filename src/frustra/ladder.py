@@ -8,9 +8,15 @@ import numpy as np
 
 from frustra.arrays import Array
 from frustra.errors import DataError
-from frustra.units import BOLTZMANN
+from frustra.units import BOLTZMANN, CM2_PER_S, MS_PER_CM
 
 Measured = Literal["conductivity", "diffusivity"]
+
+DISPLAY: dict[Measured, tuple[float, str]] = {
+    "conductivity": (MS_PER_CM, "mS/cm"),
+    "diffusivity": (CM2_PER_S, "cm²/s"),
+}
+"""Units that people read."""
 
 FEWEST = 3
 """Temperatures from which anything can be said about a line."""
@@ -46,12 +52,13 @@ class Ladder:
     def __post_init__(self) -> None:
         object.__setattr__(self, "points", tuple(sorted(self.points, key=lambda p: p.temperature)))
         temperatures = [p.temperature for p in self.points]
+        factor, unit = DISPLAY[self.quantity]
         for p in self.points:
             if not (np.isfinite(p.temperature) and p.temperature > 0):
                 raise DataError(f"a temperature of {p.temperature:g} K", "temperatures above zero, in kelvin")
             if not (np.isfinite(p.value) and p.value > 0):
                 raise DataError(
-                    f"a {self.quantity} of {p.value:g} at {p.temperature:g} K",
+                    f"a {self.quantity} of {factor * p.value:g} {unit} at {p.temperature:g} K",
                     "a positive number",
                     "where nothing was seen, give the upper bound as <VALUE",
                 )
@@ -67,11 +74,11 @@ class Ladder:
         self._check_errors()
 
     def _check_errors(self) -> None:
-        measured = self.measured
+        measured, (factor, unit) = self.measured, DISPLAY[self.quantity]
         for p in measured:
             if not (np.isnan(p.std) or 0 < p.std < np.inf):
                 raise DataError(
-                    f"an error of {p.std:g} at {p.temperature:g} K",
+                    f"an error of {factor * p.std:g} {unit} at {p.temperature:g} K",
                     "the standard error of every value, above zero",
                     "leave the column of errors out if they are not known",
                 )

@@ -158,9 +158,11 @@ def test_what_cannot_be_a_ladder_is_refused_in_a_sentence() -> None:
     good = list(exact(LADDER, 0.3, 1e5))
     assert "2 temperature(s); expected at least 3" in refusal(good[:2])
     assert "400 K more than once" in refusal([*good, good[0]])
-    assert "-1 at 400 K; expected a positive number" in refusal([replace(good[0], value=-1.0), *good[1:]])
-    assert "nan at 400 K" in refusal([replace(good[0], value=np.nan), *good[1:]])
-    assert "error of 0 at 400 K" in refusal([replace(good[0], std=0.0), *good[1:]])
+    assert "-16021.8 mS/cm at 400 K; expected a positive" in refusal(
+        [replace(good[0], value=-1.0), *good[1:]]
+    )
+    assert "nan mS/cm at 400 K" in refusal([replace(good[0], value=np.nan), *good[1:]])
+    assert "error of 0 mS/cm at 400 K" in refusal([replace(good[0], std=0.0), *good[1:]])
     assert "no error at 400 K but at others" in refusal([replace(good[0], std=np.nan), *good[1:]])
     assert "temperature of -5 K" in refusal([replace(good[0], temperature=-5.0), *good[1:]])
     bounds = [replace(p, std=np.nan, is_upper_bound=True) for p in good[1:]]

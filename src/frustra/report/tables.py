@@ -4,7 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from frustra.campaign.results import Interval, MarkerResult, MaterialResult, Quantity, TemperatureResult
+from frustra.campaign.results import (
+    ArrheniusResult,
+    Interval,
+    MarkerResult,
+    MaterialResult,
+    Quantity,
+    TemperatureResult,
+)
 from frustra.units import MEV
 
 Table = tuple[list[str], list[list[str]]]
@@ -111,9 +118,8 @@ def marker_rows(markers: Sequence[MarkerResult]) -> Table:
     return heads, body
 
 
-def verdict_of(material: MaterialResult) -> list[str]:
-    """Return the answer in sentences: the break, the branches, σ at 300 K, and what the markers say."""
-    fit, doubtful = material.arrhenius, material.agreement.not_equilibrated_K
+def arrhenius_sentences(fit: ArrheniusResult) -> list[str]:
+    """Return what an Arrhenius plot says: the break and its evidence, the branches, σ at 300 K."""
     found = fit.model if fit.Tc_K is None else f"{fit.model} at {format_interval(fit.Tc_K, '.0f')} K"
     branches = {"Ea": fit.Ea_high_eV}
     if fit.model != "line":
@@ -121,11 +127,16 @@ def verdict_of(material: MaterialResult) -> list[str]:
     numbers = [f"{name} {format_interval(e, '.3f')} eV" for name, e in branches.items() if e is not None]
     if fit.sigma_300K_mS_cm is not None:
         numbers.append(f"σ(300 K) {format_interval(fit.sigma_300K_mS_cm)} mS/cm")
+    evidence = ""
+    if fit.delta_bic is not None and fit.log10_bayes is not None:
+        evidence = f" (ΔBIC {fit.delta_bic:.1f}, log10 of the Bayes factor {fit.log10_bayes:.1f})"
+    sentences = [f"Arrhenius plot: {found} – {fit.reason}{evidence}."]
+    return sentences + (["; ".join(numbers) + "."] if numbers else [])
+
+
+def verdict_of(material: MaterialResult) -> list[str]:
+    """Return the answer in sentences: the break, the branches, σ at 300 K, and what the markers say."""
+    doubtful = material.agreement.not_equilibrated_K
     doubts = f"Not equilibrated: {', '.join(f'{t:g}' for t in doubtful)} K." if doubtful else ""
-    sentences = [
-        f"Arrhenius plot: {found} – {fit.reason}.",
-        "; ".join(numbers) + "." if numbers else "",
-        material.agreement.sentence,
-        doubts,
-    ]
+    sentences = [*arrhenius_sentences(material.arrhenius), material.agreement.sentence, doubts]
     return [s for s in sentences if s]

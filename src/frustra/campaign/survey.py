@@ -1,0 +1,298 @@
+"""From anyone's trajectories to the diffusivity at every temperature, and what the ladder of them tells."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from frustra.analysis.arrhenius import Arrhenius, arrhenius_line, arrhenius_of
+from frustra.analysis.transport import Diffusion, TransportSettings, diffusion_of, diffusion_of_msd
+from frustra.campaign.results import ArrheniusResult, Interval, Results
+from frustra.campaign.summaries import (
+    arrhenius_result,
+    interval,
+    no_arrhenius,
+    transport_result,
+)
+from frustra.errors import DataError, FrustraError
+from frustra.io import ladder_files, open_trajectory, read_json, read_ladder, read_msd, read_structure
+from frustra.io.hints import TrajectoryHints
+from frustra.io.trajectories import format_of
+from frustra.ladder import FEWEST, Ladder, Point
+from frustra.structures import FORMAL_CHARGES, indices_of
+from frustra.trajectory import Frames
+from frustra.units import CM2_PER_S, MS_PER_CM
+
+CURVES = (".out", ".csv", ".txt", ".dat")
+"""Suffixes of files that may hold a mean-square displacement."""
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the trajectories of one crystal tell, temperature by temperature."""
+
+    specie: str
+    charge: float | None
+    """e; None if not known."""
+    diffusion: tuple[Diffusion, ...]
+    """By ascending temperature."""
+    arrhenius: Arrhenius | None
+    arrhenius_result: ArrheniusResult | None
+    """None with fewer than three temperatures."""
+    notes: tuple[str, ...]
+    """What the readers of the files had to say."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything as JSON; a single temperature's record lies at the top level too."""
+        records = [transport_result(d, self.charge).model_dump(mode="json") for d in self.diffusion]
+        ladder = self.arrhenius_result
+        top = dict(records[0]) if len(records) == 1 else {"specie": self.specie, "charge": self.charge}
+        return top | {
+            "temperatures": records,
+            "arrhenius": None if ladder is None else ladder.model_dump(mode="json"),
+            "notes": [*self.notes, *(records[0]["notes"] if len(records) == 1 else [])],
+        }
+
+
+def survey_of(
+    paths: Sequence[Path],
+    specie: str,
+    hints: TrajectoryHints,
+    settings: TransportSettings,
+    ions: int | None = None,
+    tell: Tell = lambda _: None,
+) -> Survey:
+    """Derive the diffusivity at every temperature from files and folders, and fit the ladder of them.
+
+    Parameters
+    ----------
+    paths
+        As for `ladder_files`, or files with a mean-square displacement.
+    specie
+        The mobile element.
+    hints
+        What the files do not tell; a temperature holds for all of them.
+    settings
+        How D is derived; its charge is the usual one of the element by default.
+    ions
+        Mobile ions that a mean-square displacement is a mean of.
+    tell
+        Called with what is being done.
+
+    Raises
+    ------
+    FrustraError
+        A file that cannot be read, or from which no diffusivity can be derived.
+    """
+    charge = settings.charge if settings.charge is not None else FORMAL_CHARGES.get(specie)
+    found, notes = [], []
+    for runs, said in _runs(paths, hints, tell):
+        notes += said
+        if isinstance(runs, Path):
+            tell(f"reading {runs}")
+            found.append(_of_curve(runs, specie, hints, settings, ions))
+        else:
+            tell(f"deriving D from {len(runs)} run(s) of {len(runs[0])} frames")
+            found.append(diffusion_of(runs, specie, settings))
+    found.sort(key=lambda d: np.nan_to_num(d.temperature))
+    fit, told = _fitted(found, charge)
+    return Survey(specie, charge, tuple(found), fit, told, tuple(dict.fromkeys(notes)))
+
+
+def _runs(
+    paths: Sequence[Path], hints: TrajectoryHints, tell: Tell
+) -> Iterator[tuple[list[Frames] | Path, list[str]]]:
+    """Give the runs of each temperature, open, with the notes of their readers; or the file of an MSD."""
+    curves = [p for p in paths if p.is_file() and p.suffix in CURVES and format_of(p) is None]
+    yield from ((curve, []) for curve in curves)
+    alone: list[Path] = []
+    for temperature, files in ladder_files([p for p in paths if p not in curves]):
+        if temperature is None:
+            alone += files
+            continue
+        with ExitStack() as stack:
+            yield _opened(files, replace(hints, temperature=hints.temperature or temperature), stack, tell)
+    with ExitStack() as stack:
+        yield from _by_temperature(*_opened(alone, hints, stack, tell))
+
+
+def _opened(
+    files: Sequence[Path], hints: TrajectoryHints, stack: ExitStack, tell: Tell
+) -> tuple[list[Frames], list[str]]:
+    runs, notes = [], []
+    for file in files:
+        tell(f"reading {file}")
+        runs.append(stack.enter_context(open_trajectory(file, hints)))
+        if note := runs[-1].info.get("note"):
+            notes.append(f"{file}: {note}")
+    return list(runs), notes
+
+
+def _by_temperature(runs: list[Frames], notes: list[str]) -> Iterator[tuple[list[Frames], list[str]]]:
+    """Put together the runs of one temperature; runs of unknown temperature cannot be."""
+    temperatures = {round(t.temperature, 3) for t in runs if np.isfinite(t.temperature)}
+    unknown = [t for t in runs if not np.isfinite(t.temperature)]
+    if unknown and len(runs) > 1:
+        raise DataError(
+            f"{len(runs)} files of which {len(unknown)} do not tell their temperature",
+            remedy="put them into folders 600K, 700K, …, or give --temperature if all have the same",
+        )
+    if unknown:
+        yield unknown, notes
+    for temperature in sorted(temperatures):
+        yield [t for t in runs if round(t.temperature, 3) == temperature], notes
+
+
+def _of_curve(
+    file: Path, specie: str, hints: TrajectoryHints, settings: TransportSettings, ions: int | None
+) -> Diffusion:
+    if ions is None:
+        raise DataError(
+            f"{file} does not tell how many {specie} its mean-square displacement is a mean of",
+            remedy="give their number (--ions)",
+        )
+    known = np.nan if hints.temperature is None else hints.temperature
+    return diffusion_of_msd(read_msd(file), ions, settings, specie=specie, temperature=known)
+
+
+def _fitted(
+    found: Sequence[Diffusion], charge: float | None
+) -> tuple[Arrhenius | None, ArrheniusResult | None]:
+    """Fit the conductivities, or the diffusivities where charge or volume is not known."""
+    known = [d for d in found if np.isfinite(d.temperature)]
+    if len(known) < FEWEST:
+        return None, None
+    points = [Point(d.temperature, d.value, d.std, d.is_upper_bound) for d in known]
+    quantity = "diffusivity"
+    if charge is not None and all(np.isfinite(d.volume) for d in known):
+        quantity = "conductivity"
+        points = [Point(d.temperature, *d.conductivity(charge), d.is_upper_bound) for d in known]
+    try:
+        fit = arrhenius_of(Ladder(quantity, tuple(points)))  # type: ignore[arg-type]
+    except FrustraError as refusal:
+        return None, no_arrhenius(str(refusal), tuple(points), quantity)  # type: ignore[arg-type]
+    return fit, arrhenius_result(fit)
+
+
+@dataclass(frozen=True)
+class Host:
+    """What turns a diffusivity into a conductivity."""
+
+    structure: Path
+    specie: str
+    charge: float | None = None
+
+
+def ladder_of(source: Path, material: str | None = None, host: Host | None = None) -> Ladder:
+    """Read a ladder from a CSV file, or from the folder of a run.
+
+    Parameters
+    ----------
+    source
+        The file, or a folder with `results.json`.
+    material
+        Which of the run's materials; needed where there are several.
+    host
+        The crystal of diffusivities that are to become conductivities.
+
+    Raises
+    ------
+    DataError
+        No ladder there, or several materials and none named.
+    """
+    if source.is_dir():
+        return _ladder_of_run(source, material)
+    ladder = read_ladder(source)
+    if host is None or ladder.quantity == "conductivity":
+        return ladder
+    charge = host.charge if host.charge is not None else FORMAL_CHARGES.get(host.specie)
+    if charge is None:
+        raise DataError(f"no usual charge known for {host.specie}", "its charge", "give --charge")
+    crystal = read_structure(host.structure)
+    ions = len(indices_of(crystal, host.specie))
+    if not ions:
+        raise DataError(f"no {host.specie} in {host.structure}", "the mobile element", "check --specie")
+    return ladder.as_conductivity(ions / crystal.get_volume(), float(charge))
+
+
+def _ladder_of_run(folder: Path, material: str | None) -> Ladder:
+    file = folder / "results.json"
+    if not file.is_file():
+        raise DataError(
+            f"no results.json in {folder}", "the folder of a finished run, or a CSV file", "check the path"
+        )
+    try:
+        results = Results.model_validate(read_json(file))
+    except ValueError:
+        raise DataError(
+            f"{file} was written by another version of frustra",
+            remedy="run the study again: its steps are kept",
+        ) from None
+    names = list(results.materials)
+    if material is None and len(names) > 1:
+        raise DataError(f"{folder} has several materials ({', '.join(names)})", remedy="name one: --material")
+    name = names[0] if material is None and names else material
+    if name not in results.materials:
+        raise DataError(f"no material {name!r} in {folder}", f"one of {', '.join(names)}")
+    points = [
+        Point(
+            row.T_K,
+            row.conductivity.value / MS_PER_CM,
+            np.nan if row.conductivity.std is None else row.conductivity.std / MS_PER_CM,
+            row.conductivity.is_upper_bound,
+        )
+        for row in results.materials[str(name)].temperatures
+    ]
+    return Ladder("conductivity", tuple(points))
+
+
+CONVENTION = (
+    "one line by weighted least squares, no transition looked for; intervals are one standard error wide on "
+    "each side (68 %), and that at 300 K takes slope and intercept as independent, as published (He, Zhu, "
+    "Epstein and Mo 2018)"
+)
+
+
+def line_result(ladder: Ladder) -> ArrheniusResult:
+    """Return the published convention's line in the keys of every other answer.
+
+    Raises
+    ------
+    FrustraError
+        As `arrhenius_line`.
+    """
+    fit = arrhenius_line(ladder)
+    conducts = ladder.quantity == "conductivity"
+    energy: Interval | None = interval(fit.energy)
+    return ArrheniusResult(
+        model="line",
+        reason="least squares by name",
+        quantity=ladder.quantity,
+        Ea_low_eV=energy,
+        Ea_high_eV=energy,
+        sigma_300K_mS_cm=interval(fit.value_at(), MS_PER_CM) if conducts else None,
+        temperatures_K=[p.temperature for p in ladder.measured],
+        upper_bounds_K=[p.temperature for p in ladder.points if p.is_upper_bound],
+        notes=[CONVENTION],
+    )
+
+
+def ladder_columns(survey: Survey) -> dict[str, list[Any]]:
+    """Return the ladder of a survey as columns that `read_ladder` reads again."""
+    known = survey.charge is not None and all(np.isfinite(d.volume) for d in survey.diffusion)
+    columns: dict[str, list[Any]] = {
+        "T": [d.temperature for d in survey.diffusion],
+        "D_cm2_s": [d.value * CM2_PER_S for d in survey.diffusion],
+        "D_error": [d.std * CM2_PER_S for d in survey.diffusion],
+    }
+    if known:
+        sigma = [d.conductivity(survey.charge or 0.0) for d in survey.diffusion]
+        columns["sigma_mS_cm"] = [value * MS_PER_CM for value, _ in sigma]
+        columns["sigma_error"] = [std * MS_PER_CM for _, std in sigma]
+    columns["is_upper_bound"] = [d.is_upper_bound for d in survey.diffusion]
+    return columns
