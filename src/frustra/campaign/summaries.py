@@ -12,6 +12,7 @@ from frustra.campaign.results import (
     ArrheniusResult,
     Interval,
     MarkerResult,
+    MaterialResult,
     Quantity,
     Transport,
     TransportResult,
@@ -103,6 +104,19 @@ def _quantity(d: Diffusion, factor: float, unit: str) -> Quantity:
         high=factor * d.high,
         unit=unit,
         is_upper_bound=d.is_upper_bound,
+    )
+
+
+def conductivities(material: MaterialResult) -> tuple[Point, ...]:
+    """Return the ladder that a material's results hold, internal units."""
+    return tuple(
+        Point(
+            row.T_K,
+            row.conductivity.value / MS_PER_CM,
+            math.nan if row.conductivity.std is None else row.conductivity.std / MS_PER_CM,
+            row.conductivity.is_upper_bound,
+        )
+        for row in material.temperatures
     )
 
 

@@ -13,6 +13,7 @@ from frustra.analysis.transport import Diffusion, TransportSettings, diffusion_o
 from frustra.campaign.results import ArrheniusResult, Interval, Results
 from frustra.campaign.summaries import (
     arrhenius_result,
+    conductivities,
     interval,
     no_arrhenius,
     transport_result,
@@ -239,16 +240,7 @@ def _ladder_of_run(folder: Path, material: str | None) -> Ladder:
     name = names[0] if material is None and names else material
     if name not in results.materials:
         raise DataError(f"no material {name!r} in {folder}", f"one of {', '.join(names)}")
-    points = [
-        Point(
-            row.T_K,
-            row.conductivity.value / MS_PER_CM,
-            np.nan if row.conductivity.std is None else row.conductivity.std / MS_PER_CM,
-            row.conductivity.is_upper_bound,
-        )
-        for row in results.materials[str(name)].temperatures
-    ]
-    return Ladder("conductivity", tuple(points))
+    return Ladder("conductivity", conductivities(results.materials[str(name)]))
 
 
 CONVENTION = (

@@ -10,6 +10,7 @@ from frustra.analysis.arrhenius import ROOM_TEMPERATURE, Arrhenius, arrhenius_of
 from frustra.analysis.transport import Diffusion
 from frustra.arrays import Array
 from frustra.campaign.results import MaterialResult
+from frustra.campaign.summaries import conductivities
 from frustra.errors import FrustraError
 from frustra.ladder import Ladder, Point
 from frustra.plots.style import BLUE, COVER, DASHED, GREY, INK, ORANGE, certain, new_axes, temperature_colours
@@ -26,6 +27,12 @@ DRAWN = 100
 
 LAGS = 300
 """Lags that are drawn, evenly spread on a logarithmic axis."""
+
+TICKS = (150, 200, 250, 300, 350, 400, 500, 600, 800, 1000, 1200, 1500, 2000, 3000)
+"""Temperatures that are named, K."""
+
+APART = 0.07
+"""Part of the axis that two names need."""
 
 MODELS = {
     "line": "one line", "kink": "kink", "jump": "jump", "undecided": "mean of line, kink, jump"
@@ -121,15 +128,7 @@ def plot_arrhenius(
 
 def _analysed(material: MaterialResult) -> tuple[tuple[Point, ...], Arrhenius | None]:
     """Return a material's conductivities, and their analysis unless it is refused."""
-    points = tuple(
-        Point(
-            r.T_K,
-            r.conductivity.value / MS_PER_CM,
-            np.nan if r.conductivity.std is None else r.conductivity.std / MS_PER_CM,
-            r.conductivity.is_upper_bound,
-        )
-        for r in material.temperatures
-    )
+    points = conductivities(material)
     try:
         return points, arrhenius_of(Ladder("conductivity", points))
     except FrustraError:  # the results say why
@@ -209,7 +208,10 @@ def _told(fit: Arrhenius) -> str:
 def _temperature_axis(ax: "Axes") -> None:
     top = ax.secondary_xaxis("top", functions=(_reciprocal, _reciprocal))
     low, high = sorted(1e3 / np.array(ax.get_xlim()))
-    ticks = [t for t in (250, 300, 350, 400, 500, 600, 800, 1000, 1200, 1500) if low <= t <= high]
+    ticks: list[int] = []
+    for t in (t for t in TICKS if low <= t <= high):
+        if not ticks or 1e3 / ticks[-1] - 1e3 / t > APART * (1e3 / low - 1e3 / high):
+            ticks.append(t)
     top.set_xticks(ticks, [str(t) for t in ticks])
     top.minorticks_off()
     top.set_xlabel("T (K)")
