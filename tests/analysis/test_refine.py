@@ -133,12 +133,20 @@ def test_a_doubtful_break_is_put_to_the_test() -> None:
 
 
 def test_a_line_leaves_nothing_to_refine() -> None:
-    points = ladder(World(100), np.linspace(400, 800, 9).tolist(), 500)
+    points = ladder(World(399), np.linspace(400, 800, 9).tolist(), 500)
     found = arrhenius_of(points)
     assert found.model == "line"
+    assert found.breaks.log10_bayes < -0.5
     plan = refine(found, effort(points, 500))
     assert not plan.proposals
     assert "no break within 400–800 K" in plan.reason
+
+
+def test_without_a_break_none_is_found_and_the_search_ends() -> None:
+    """Looking again and again must not make a break out of noise."""
+    found = [refined(World(399), 100.0, seed) for seed in range(10)]
+    assert all(s.transition is None for s in found)
+    assert np.median([s.cost for s in found]) < 2 * 5 * (100 + OVERHEAD)  # of the first five temperatures
 
 
 def test_an_interval_that_is_narrow_enough_is_left_alone() -> None:
@@ -149,7 +157,7 @@ def test_an_interval_that_is_narrow_enough_is_left_alone() -> None:
 
 
 def test_the_noise_of_runs_is_learnt_from_the_ladder() -> None:
-    points = ladder(World(100), np.linspace(400, 800, 40).tolist(), 500)
+    points = ladder(World(399), np.linspace(400, 800, 40).tolist(), 500)
     assert effort(points, 500).noise == pytest.approx(EVENT, rel=0.01)  # an event counts as one
 
 

@@ -80,7 +80,7 @@ CASES = {
     "100 jumps": Walk(40, 150, 100),
     "long": Walk(20, 600, 3000),
     "vibration as in a crystal": Walk(20, 300, 150, vibration=0.3, memory=0.8),
-    "three jumps of ten undone": Walk(20, 400, 600, returns=0.3),
+    "three jumps of ten undone": Walk(20, 300, 450, returns=0.3),
     "four ions jump together": Walk(40, 400, 1200, together=4),
     "four ions jump at a time": Walk(40, 400, 1200, together=4, alike=False),
     "five ions": Walk(5, 300, 150),

@@ -32,8 +32,8 @@ class TransportSettings(Settings):
     fit_start: float | None = Field(
         None,
         gt=0,
-        description="first lag of the fit (ps); by default where MSD = jump_length²/2, at most a tenth of the "
-        "run, or later, at most a fifth, where the MSD still bends",
+        description="first lag of the fit (ps); by default where MSD = jump_length²/2, at most a tenth of "
+        "the run, or later, at most a fifth, where the MSD still bends",
     )
     fit_end: float | None = Field(None, gt=0, description="last lag of the fit (ps); by default half the run")
 

@@ -35,12 +35,15 @@ class Motion:
 
     def __iter__(self) -> Iterator[Array]:
         """Give displacements since the first frame, (ions, 3, frames), Å, of a few ions at a time."""
-        together = max(FEWEST[1], BLOCK // len(self.run))
+        at_once = max(1, BLOCK // len(self.run))
+        together = max(FEWEST[1], at_once)
         for first in range(0, len(self.mobile), together):
             positions = self.run.read(atoms=self.mobile[first : first + together]).positions
-            relative = positions - positions[0] - self.drift[:, None]
-            del positions  # before the next are read
-            yield np.ascontiguousarray((relative @ self.axes.T).transpose(1, 2, 0))
+            for ion in range(0, positions.shape[1], at_once):
+                part = positions[:, ion : ion + at_once]
+                relative = part - part[0] - self.drift[:, None]
+                yield np.ascontiguousarray((relative @ self.axes.T).transpose(1, 2, 0))
+            del positions, part  # before the next are read
 
 
 def motion_of(run: Frames, specie: str, by_mass: bool = True) -> Motion:

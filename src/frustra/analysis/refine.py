@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import gammaincc, ndtr, softmax
 
 from frustra.analysis.arrhenius import Arrhenius
-from frustra.analysis.breaks import Breaks
+from frustra.analysis.breaks import SUPPORT, Breaks
 from frustra.analysis.models import CELLS, KINDS, Fit, design_of, middle_of
 from frustra.arrays import Array, BoolArray, IntArray
 from frustra.errors import AnalysisError, DataError
@@ -33,6 +33,9 @@ RUNS, SHARE = 3, 0.25
 
 TARGET = 10.0
 """Width of the 95 % interval of Tc that is aimed at, K."""
+
+EXCLUDED = -SUPPORT
+"""log10 of the Bayes factor of a break below which a line is let be: three to one against it."""
 
 UNSEEN = 4
 """A run of relative error 1/√n counts as one that saw n events; with fewer than these, it gives a bound."""
@@ -125,9 +128,9 @@ def refine(
 ) -> Refinement:
     """Propose runs: one after the other, each the one that narrows Tc most for its cost.
 
-    Where a break is claimed, what is to be narrowed is the 95 % interval of Tc. Where it is undecided, it is
-    the doubt whether there is one. Several proposals allow for each other, not for each other's outcome:
-    fewer at a time need less in total.
+    Where a break is claimed, what is to be narrowed is the 95 % interval of Tc. Where none is, it is the
+    doubt whether there is one, until the odds against it are three to one. Several proposals allow for each
+    other, not for each other's outcome: fewer at a time need less in total.
 
     Parameters
     ----------
@@ -149,13 +152,13 @@ def refine(
     breaks, extent = found.breaks, f"{found.ladder.temperatures[0]:g}–{found.ladder.temperatures[-1]:g} K"
     one = effort.length + effort.overhead
     budget = max(RUNS * one, SHARE * effort.spent) if budget is None else budget
-    if budget < one:
+    if not budget >= one:  # NaN too
         raise AnalysisError(
             f"a cost of {budget:g} ps", f"at least {one:g} ps, one run with its equilibration"
         )
     tc = breaks.transition
     width = tc.high - tc.low if tc is not None else float("nan")
-    if breaks.model == "line":
+    if breaks.model == "line" and breaks.log10_bayes < EXCLUDED:
         return Refinement(
             (), width, width, f"there is no break within {extent} to refine; one outside is not excluded"
         )
@@ -168,6 +171,8 @@ def refine(
 def _reason(breaks: Breaks, proposals: Sequence[Proposal]) -> str:
     if not proposals:
         return "no run within the cost is expected to tell anything: allow a higher one"
+    if breaks.model == "line":
+        return "a line fits, but the odds against a break are not three to one: these temperatures tell best"
     if breaks.model == "undecided":
         return "these temperatures tell best whether there is a break"
     if breaks.model == "jump":
@@ -180,7 +185,7 @@ def _greedy(
 ) -> tuple[tuple[Proposal, ...], float]:
     """Take the best run for its cost, again and again; what falls on one temperature becomes one run."""
     outlook = _outlook(found.breaks)
-    decided = found.model != "undecided"
+    decided = found.transition is not None
     unit = effort.length * max(1, round(budget / (PIECES * effort.length)))
     chosen: dict[float, float] = {}
     spent, now = 0.0, outlook.doubt()
@@ -285,7 +290,7 @@ def _quantile(outlook: _Outlook, total: Array, probability: float, weight: Array
 
 def _outlook(breaks: Breaks) -> _Outlook:
     """Return what is known now, the same in every future, and the truths that are drawn from it."""
-    kinds = KINDS if breaks.model == "undecided" else KINDS[1:]
+    kinds = KINDS if breaks.transition is None else KINDS[1:]
     parts = _parts([breaks.fits[kind] for kind in kinds], len(breaks.series.factors))
     tc, log_weight, mean, covariance = (np.concatenate(p) for p in zip(*parts, strict=True))
     kept = _kept(log_weight, tc)

@@ -3,8 +3,6 @@
 Everything is in frames, and along one axis: MSD(m) = 2 D m + intercept.
 """
 
-from functools import lru_cache
-
 import numpy as np
 
 from frustra.arrays import Array, IntArray
@@ -35,27 +33,26 @@ def covariance_of_lags(lags: IntArray, frames: int, noise: float) -> Array:
     noise
         σ²/(2 D), frames.
     """
-    longer, shorter = np.maximum(lags, lags[:, None]), np.minimum(lags, lags[:, None])
-    both = frames - longer  # pairs that begin together, and as many that end together
-    same = 2 * both * (1 + np.eye(len(lags))) + 2 * np.maximum(both - shorter, 0)
+    n, m = (np.asarray(pick(lags, lags[:, None]), dtype=float) for pick in (np.minimum, np.maximum))
+    both = frames - m  # pairs that begin together, and as many that end together
+    apart = both - n  # pairs of which one begins as the other ends, if there are any
+    least = np.maximum(-apart, 0.0)
+    partly = apart * (_squares(n - 1) - _squares(least)) + _cubes(n - 1) - _cubes(least)
+    overlaps = both * (m - n + 1) * n**2 + 2 * partly
+    same = 2 * both * (1 + np.eye(len(lags))) + 2 * np.maximum(apart, 0.0)
     left: Array = (frames - lags).astype(float)
-    total = _squared_overlaps(tuple(lags.tolist()), frames) + 4 * noise * shorter * both + noise**2 * same
-    result: Array = 2 * total / (left * left[:, None])
+    result: Array = 2 * (overlaps + 4 * noise * n * both + noise**2 * same) / (left * left[:, None])
     return result
 
 
-@lru_cache(maxsize=16)
-def _squared_overlaps(lags: tuple[int, ...], frames: int) -> Array:
-    """Return the sum of squared overlaps of all pairs of displacements, for each pair of lags."""
-    result = np.empty((len(lags), len(lags)))
-    for row, lag in enumerate(lags):
-        shift = np.arange(-lag, lag + 1)  # t' − t
-        shorter = np.array(lags[: row + 1])[:, None]
-        overlap = np.minimum(lag, shift + shorter) - np.maximum(0, shift)
-        pairs = np.minimum(frames - lag, frames - shorter - shift) - np.maximum(0, -shift)
-        squares = np.maximum(pairs, 0) * np.maximum(overlap, 0).astype(float) ** 2
-        result[row, : row + 1] = result[: row + 1, row] = squares.sum(axis=1)
-    return result
+def _squares(last: Array) -> Array:
+    """Return 1 + 4 + … + last²."""
+    return last * (last + 1) * (2 * last + 1) / 6
+
+
+def _cubes(last: Array) -> Array:
+    """Return 1 + 8 + … + last³."""
+    return (last * (last + 1) / 2) ** 2
 
 
 def line_weights(lags: IntArray, covariance: Array) -> Array:

@@ -73,6 +73,8 @@ def judged(source: Source, fit: Fit, pool: Pool, settings: TransportSettings) ->
         charge, why = collective_of(fit, pool, source.drift, fit.weights if published else None)
         haven = haven_of(tracer, charge) if charge and tracer.low > 0 else None
         notes += [note for note in (reason, why) if note]
+        if charge and not haven:
+            notes.append("The Haven ratio cannot be told: D may as well be zero.")
     else:
         tracer, (x, y, z) = counter.bound(tracer), axes
         axes = counter.bound(x, 1), counter.bound(y, 1), counter.bound(z, 1)
