@@ -16,7 +16,14 @@ from frustra.campaign.ground_state import PrepareSettings
 from frustra.engines.md import SMALLEST_NPT, MDSettings, StartSettings
 from frustra.engines.relax import RelaxSettings
 from frustra.errors import StudyError
+from frustra.io import read_json, write_json, write_text
 from frustra.settings import Settings
+
+COPY = "study.toml"
+"""The study in the folder of a run."""
+
+ORIGIN = "steps/origin.json"
+"""Where the study of a run came from, in the run's folder."""
 
 
 class PotentialSettings(Settings):
@@ -86,6 +93,24 @@ class Study(Settings):
         return value
 
 
+def base_of(path: Path) -> Path:
+    """Return the folder that a study's relative paths start from: its own.
+
+    For the study in the folder of a run it is that of the file that was run.
+    """
+    folder = path.resolve().parent
+    origin = folder / ORIGIN
+    if path.name == COPY and origin.is_file():
+        return Path(read_json(origin)["folder"])
+    return folder
+
+
+def write_copy(path: Path, root: Path) -> None:
+    """Copy a study file into the folder of its run, and note where it came from."""
+    write_json(root / ORIGIN, {"folder": str(base_of(path))})
+    write_text(root / COPY, path.read_text(encoding="utf-8"))
+
+
 def load_study(path: Path) -> Study:
     """Read and validate a study file; structure paths become absolute.
 
@@ -126,7 +151,7 @@ def load_study(path: Path) -> Study:
             "lower sampling.snapshots or md.interval, or raise md.production",
         )
     return study.model_copy(
-        update={"materials": {k: _located(m, path.resolve().parent) for k, m in study.materials.items()}}
+        update={"materials": {k: _located(m, base_of(path)) for k, m in study.materials.items()}}
     )
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 from ase import Atoms
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from frustra.arrays import Array
 from frustra.engines.chain import Bath, Chain, Engine, Leg
@@ -82,14 +82,13 @@ class MDSettings(Settings):
             raise ValueError("the temperatures must be positive, distinct and ascending")
         return value
 
-    @model_validator(mode="after")
-    def _at_temperatures(self) -> Self:
-        for temperature, time in self.production_at.items():
-            if temperature not in self.temperatures:
-                raise ValueError(f"production_at has {temperature:g} K, which is not among the temperatures")
-            if time <= 0:
-                raise ValueError(f"production_at has {time:g} ps at {temperature:g} K; it must be positive")
-        return self
+    @field_validator("production_at")
+    @classmethod
+    def _of_the_ladder(cls, value: dict[float, float], info: ValidationInfo) -> dict[float, float]:
+        ladder = info.data.get("temperatures", value)
+        if any(t not in ladder for t in value) or any(time <= 0 for time in value.values()):
+            raise ValueError("its keys must be temperatures of the ladder, its times positive")
+        return value
 
     def at(self, temperature: float) -> "MDSettings":
         """Return the settings at one temperature: its own production, no others."""

@@ -25,14 +25,12 @@ PIECE = 2**18
 
 
 @contextmanager
-def blaming(path: Path) -> Iterator[None]:
-    """Turn whatever HDF5 raises into the sentence that the file is damaged."""
+def blaming(path: Path, otherwise: str = "not written by frustra") -> Iterator[None]:
+    """Turn whatever HDF5 raises into the sentence that the file is damaged, or otherwise that."""
     try:
         yield
     except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
-        raise DataError(
-            f"{path} is damaged or not written by frustra ({error})", remedy="make it anew"
-        ) from None
+        raise DataError(f"{path} is damaged or {otherwise} ({error})", remedy="make it anew") from None
 
 
 class TrajectoryWriter:

@@ -14,6 +14,7 @@ from frustra.io.ase_files import ase_trajectory, extxyz
 from frustra.io.diffusion_analyzer import diffusion_analyzer
 from frustra.io.files import require
 from frustra.io.h5md import TrajectoryFile, TrajectoryWriter
+from frustra.io.h5md_foreign import foreign_h5md, written_by_others
 from frustra.io.hints import TrajectoryHints, require_elements, temperature_of, timestep_of
 from frustra.io.lammps_dump import lammps_dump
 from frustra.io.source import Block, Source, opened
@@ -28,6 +29,8 @@ IN_MEMORY = 2**30
 HEAD = 2**14
 """Bytes by which a file is recognised."""
 
+OURS, FOREIGN = "H5MD written by frustra", "H5MD of other programs"
+
 Reader = Callable[[Path, TrajectoryHints], AbstractContextManager[Source]]
 
 
@@ -36,6 +39,7 @@ def _is_xyz(head: bytes) -> bool:
 
 
 READERS: dict[str, tuple[Callable[[bytes], bool], Reader]] = {
+    FOREIGN: (lambda _: False, foreign_h5md),
     "VASP XDATCAR": (lambda head: MARK in head, xdatcar),
     "VASP vasprun.xml": (lambda head: b"<modeling>" in head, vasprun),
     "LAMMPS text dump": (lambda head: head.lstrip().startswith(b"ITEM:"), lammps_dump),
@@ -43,9 +47,7 @@ READERS: dict[str, tuple[Callable[[bytes], bool], Reader]] = {
     "DiffusionAnalyzer .json of pymatgen": (lambda head: head.lstrip().startswith(b"{"), diffusion_analyzer),
     "extended XYZ": (_is_xyz, extxyz),
 }
-"""How the start of a file tells its format, and what opens it."""
-
-OURS = "H5MD written by frustra"
+"""How the start of a file tells its format, and what opens it; HDF5 files tell it by their content."""
 
 
 def read_trajectory(
@@ -65,12 +67,13 @@ def read_trajectory(
 def open_trajectory(path: Path | str, hints: TrajectoryHints | None = None) -> Frames:
     """Open a trajectory of any program to read parts of it; use it as a context manager, or close it.
 
-    Read are our own H5MD, VASP's XDATCAR and vasprun.xml, LAMMPS' text dumps, extended XYZ, ASE's .traj and
-    pymatgen's DiffusionAnalyzer as JSON, the text files also with gzip; the content tells which. Positions
-    are unwrapped: by image flags or unwrapped columns where there are any, else by the minimum image from
-    frame to frame. A foreign file is read once, in its order: up to 1 GiB of positions (`IN_MEMORY`) are
-    then held in memory, more go to a scratch file in the temporary directory, in single precision, which
-    vanishes when it is closed. `info` tells the format, and under `note` what was left out.
+    Read are H5MD, our own and that of other programs, VASP's XDATCAR and vasprun.xml, LAMMPS' text dumps,
+    extended XYZ, ASE's .traj and pymatgen's DiffusionAnalyzer as JSON, the text files also with gzip; the
+    content tells which. Positions are unwrapped: by image flags or unwrapped columns where there are any,
+    else by the minimum image from frame to frame. A foreign file is read once, in its order: up to 1 GiB of
+    positions (`IN_MEMORY`) are then held in memory, more go to a scratch file in the temporary directory, in
+    single precision, which vanishes when it is closed. `info` tells the format, and under `note` what was
+    left out.
 
     Parameters
     ----------
@@ -105,7 +108,7 @@ def format_of(path: Path) -> str | None:
     with opened(path) as file:
         head = file.read(HEAD)
     if head.startswith(b"\x89HDF") or path.suffix in (".h5", ".h5md", ".hdf5"):
-        return OURS
+        return FOREIGN if written_by_others(path) else OURS
     return next((name for name, (is_it, _) in READERS.items() if is_it(head)), None)
 
 
