@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.analysis.worlds import OVERHEAD, Search, World, refined, uniform
 
 TARGET = 10.0
-COUNTS = (26, 41, 51, 61, 81)
+COUNTS = (26, 41, 46, 51)
 CASES = {
     "jump ×10, 0.1 eV": (0.1, 10.0, (30, 50, 100, 200), (30, 50, 100)),
     "jump ×3, 0.1 eV": (0.1, 3.0, (50, 100, 200, 400), (50, 100, 200)),

@@ -9,8 +9,8 @@ from scipy.fft import irfft, next_fast_len, rfft
 from frustra.arrays import Array, IntArray
 from frustra.trajectory import Frames
 
-BLOCK = 2**17
-"""Positions held at once (3 MB) where a trajectory is read in parts, but at least `FEWEST`."""
+BLOCK = 2**16
+"""Positions held at once (1.6 MB) where a trajectory is read in parts, but at least `FEWEST`."""
 
 FEWEST = (128, 8)
 """Frames, ions read together, however large the cell and long the run: files store them together."""
