@@ -5,10 +5,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from frustra.campaign.results import SCHEMA_VERSION, MaterialResult, Results
+from frustra.campaign.summaries import conductivities
 from frustra.errors import DataError
 from frustra.io import read_json
-from frustra.ladder import Ladder, Point
-from frustra.units import MS_PER_CM
+from frustra.ladder import Ladder
 
 
 def read_results(folder: Path) -> Results:
@@ -58,16 +58,11 @@ def material_of(results: Results, name: str = "") -> tuple[str, MaterialResult]:
 
 
 def ladder_of(material: MaterialResult) -> Ladder:
-    """Return the Nernst–Einstein conductivities of a material.
+    """Return the conductivities of a material.
 
     Raises
     ------
     DataError
-        Fewer than three temperatures.
+        As `Ladder`.
     """
-    told = [(t.T_K, t.conductivity) for t in material.temperatures]
-    points = [
-        Point(t, q.value / MS_PER_CM, float("nan") if q.std is None else q.std / MS_PER_CM, q.is_upper_bound)
-        for t, q in told
-    ]
-    return Ladder("conductivity", tuple(points))
+    return Ladder("conductivity", conductivities(material))

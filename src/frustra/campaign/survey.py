@@ -10,16 +10,17 @@ import numpy as np
 
 from frustra.analysis.arrhenius import Arrhenius, arrhenius_line, arrhenius_of
 from frustra.analysis.transport import Diffusion, TransportSettings, diffusion_of, diffusion_of_msd
-from frustra.campaign.results import ArrheniusResult, Interval, Results
+from frustra.campaign.recall import ladder_of as recalled_ladder
+from frustra.campaign.recall import material_of, read_results
+from frustra.campaign.results import ArrheniusResult, Interval
 from frustra.campaign.summaries import (
     arrhenius_result,
-    conductivities,
     interval,
     no_arrhenius,
     transport_result,
 )
 from frustra.errors import DataError, FrustraError
-from frustra.io import ladder_files, open_trajectory, read_json, read_ladder, read_msd, read_structure
+from frustra.io import ladder_files, open_trajectory, read_ladder, read_msd, read_structure
 from frustra.io.hints import TrajectoryHints
 from frustra.io.trajectories import format_of
 from frustra.ladder import FEWEST, Ladder, Point
@@ -207,7 +208,7 @@ def ladder_of(source: Path, material: str | None = None, host: Host | None = Non
         No ladder there, or several materials and none named.
     """
     if source.is_dir():
-        return _ladder_of_run(source, material)
+        return recalled_ladder(material_of(read_results(source), material or "")[1])
     ladder = read_ladder(source)
     if host is None or ladder.quantity == "conductivity":
         return ladder
@@ -219,28 +220,6 @@ def ladder_of(source: Path, material: str | None = None, host: Host | None = Non
     if not ions:
         raise DataError(f"no {host.specie} in {host.structure}", "the mobile element", "check --specie")
     return ladder.as_conductivity(ions / crystal.get_volume(), float(charge))
-
-
-def _ladder_of_run(folder: Path, material: str | None) -> Ladder:
-    file = folder / "results.json"
-    if not file.is_file():
-        raise DataError(
-            f"no results.json in {folder}", "the folder of a finished run, or a CSV file", "check the path"
-        )
-    try:
-        results = Results.model_validate(read_json(file))
-    except ValueError:
-        raise DataError(
-            f"{file} was written by another version of frustra",
-            remedy="run the study again: its steps are kept",
-        ) from None
-    names = list(results.materials)
-    if material is None and len(names) > 1:
-        raise DataError(f"{folder} has several materials ({', '.join(names)})", remedy="name one: --material")
-    name = names[0] if material is None and names else material
-    if name not in results.materials:
-        raise DataError(f"no material {name!r} in {folder}", f"one of {', '.join(names)}")
-    return Ladder("conductivity", conductivities(results.materials[str(name)]))
 
 
 CONVENTION = (
