@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 
 EXTRAS_PIP := $(EXTRAS)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: setup run test test-extras check docs clean
+.PHONY: setup run test extras test-extras check docs clean
 
 setup: $(VENV)/.run
 
@@ -18,6 +18,8 @@ run: $(VENV)/.run
 
 test: $(VENV)/.dev
 	scripts/test
+
+extras: $(EXTRAS)/.done
 
 test-extras: $(EXTRAS)/.done
 	scripts/test-extras

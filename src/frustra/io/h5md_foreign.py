@@ -26,8 +26,7 @@ CACHE = 2**26
 
 OTHERWISE = "no trajectory as H5MD specifies it"
 
-Rows = dict[str, Any]
-"""Arrays by the names of elements, each (frames, …)."""
+Rows = dict[str, Any]  # arrays by the names of elements, each (frames, …)
 
 
 def written_by_others(path: Path) -> bool:
@@ -99,8 +98,8 @@ class _Particles:
         edges = rows.pop("box/edges").astype(float) * self.lengths[1]
         rows["cell"] = edges if edges.ndim == 3 else edges[:, :, None] * np.eye(3)
         with np.errstate(over="ignore", invalid="ignore"):
-            positions = rows["position"].astype(float) * self.lengths[0]
-            rows["position"] = positions @ np.linalg.inv(rows["cell"])
+            to_cells = self.lengths[0] * np.linalg.inv(rows["cell"])
+            rows["position"] = rows["position"].astype(float) @ to_cells
         return rows
 
 
@@ -164,7 +163,7 @@ def _elements(path: Path, group: Any) -> dict[str, _Element]:
         if not fits or (element.varies and not _sampled_alike(group[name], position)):
             raise DataError(
                 f"{path} has {element.data.name} of the shape {element.data.shape}, or at other steps",
-                f"the {frames} frames and {atoms} atoms of the positions in three dimensions",
+                f"{frames} frames of {atoms} atoms in three dimensions, as the positions",
             )
     return found
 
