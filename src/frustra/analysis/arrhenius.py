@@ -60,10 +60,11 @@ class Arrhenius:
     def value_at(self, temperature: float = ROOM_TEMPERATURE) -> Estimate | None:
         """Return the conductivity (or diffusivity) at a temperature, by the branch it lies on.
 
-        None where that branch has fewer than two measured values.
+        None where that branch has fewer than two measured values. Where it is undecided whether there is a
+        break, the interval holds what each model says.
         """
-        below = self.breaks.model != "line" and temperature < self.breaks.candidate.value
-        if below and not self.breaks.low_is_measured:
+        tc = self.transition
+        if tc is not None and temperature < tc.value and not self.breaks.low_is_measured:
             return None
         power = temperature if self.ladder.quantity == "conductivity" else 1.0
         return _exponential(self.breaks.at(temperature)).scaled(1 / power)

@@ -167,15 +167,15 @@ def breaks_of(series: Series, scale: Scale) -> Breaks:
 
     A break is claimed for ΔBIC ≥ 6 and a Bayes factor of three or more (ten where errors are not known),
     with two points on each side of it. Below ΔBIC = 2, or where the evidence is for the line, it is a line,
-    if a break would have been seen; else it is undecided. Errors within which none of the models fits (one
-    chance in a hundred) are taken as known up to a common factor.
+    if five temperatures are measured and a break would have been seen; else it is undecided. Errors within
+    which none of the models fits (one chance in a hundred) are taken as known up to a common factor.
     """
     fits = {kind: fit_model(kind, series, scale) for kind in KINDS}
     distrusted = series.errors_known and _too_small(fits, series)
     if distrusted:
         series = replace(series, factors=FACTORS)
         fits = {kind: fit_model(kind, series, scale) for kind in KINDS}
-    n = len(series.values)
+    n, measured = len(series.values), int((~series.upper).sum())
     bic = {kind: fit.bic(n) for kind, fit in fits.items()}
     better: Kind = "kink" if bic["kink"] <= bic["jump"] else "jump"
     gain = bic["line"] - bic[better]
@@ -187,7 +187,7 @@ def breaks_of(series: Series, scale: Scale) -> Breaks:
     support = SUPPORT if series.errors_known else SUPPORT_UNKNOWN
     if n >= FEWEST and gain >= CLAIM and bayes >= support:
         model = better
-    elif n >= FEWEST and visible and (gain < WEAK or bayes < 0):
+    elif measured >= FEWEST and visible and (gain < WEAK or bayes < 0):
         model = "line"
     else:
         model = "undecided"
@@ -231,7 +231,7 @@ def _detectable(line: Fit, series: Series, scale: Scale) -> float:
 
 def _reason(found: Breaks, bic: dict[Kind, float], detectable: float) -> str:
     """Say what was found, or what is missing."""
-    ladder = found.series.temperatures
+    ladder = found.series.temperatures[~found.series.upper]
     extent, change = f"{ladder[0]:g}–{ladder[-1]:g} K", found.scale.change.format(detectable)
     if found.model == "line":
         return f"no transition within {extent}: {change} in the middle of it would have been seen"
@@ -239,8 +239,8 @@ def _reason(found: Breaks, bic: dict[Kind, float], detectable: float) -> str:
         other: Kind = "jump" if found.model == "kink" else "kink"
         close = abs(bic["kink"] - bic["jump"]) < WEAK
         return f"a {found.model} fits best" + (f"; a {other} fits nearly as well" if close else "")
-    if len(ladder) < FEWEST:
-        return f"cannot tell: {len(ladder)} temperatures; needs {FEWEST} or more"
+    if len(ladder) < FEWEST and found.delta_bic < CLAIM:
+        return f"cannot tell: {len(ladder)} temperatures with a measured value; needs {FEWEST} or more"
     if found.delta_bic < WEAK:
         return f"cannot tell: needs smaller errors; only {change} or more would be seen within {extent}"
     return f"cannot tell: {_needed(found)}"
