@@ -16,7 +16,7 @@ from frustra.report import format_interval, format_quantity
 from frustra.report.tables import arrhenius_sentences
 from frustra.units import CM2_PER_S, MS_PER_CM
 
-TABLE_WIDTH = 110
+TABLE_WIDTH = 124
 """Columns that the tables need."""
 
 
