@@ -1,5 +1,6 @@
 """Trajectories in files: parts of them, in constant memory, and never half of one."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -348,3 +350,18 @@ def test_trajectories_larger_than_the_memory_are_written_read_and_analysed(tmp_p
         check=False,
     )
     assert result.stdout == "done\n", result.stderr
+
+
+def test_a_disk_without_space_is_told_before_hdf5_meets_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill() -> None:
+        with io.TrajectoryWriter(tmp_path / "t.h5", np.array([3] * 50), 0.1, 300.0, cell=np.eye(3)) as writer:
+            writer.append(np.zeros((20, 50, 3)))
+            monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=10_000))
+            writer.append(np.zeros((20, 50, 3)))
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        fill()
+    assert caught.value.errno == errno.ENOSPC
+    assert not list(tmp_path.iterdir())

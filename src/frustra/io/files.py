@@ -3,8 +3,10 @@
 Every file is written beside its place and renamed into it, so that a kill never leaves half a file.
 """
 
+import errno
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +33,20 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_space(path: Path, size: int) -> None:
+    """Refuse to begin what does not fit on the disk: HDF5 crashes where it fills up while it writes.
+
+    Twice the size has to be free, as others may write at the same time.
+
+    Raises
+    ------
+    OSError
+        No space left on the device (ENOSPC).
+    """
+    if shutil.disk_usage(path.parent).free < 2 * size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from frustra.arrays import Array, IntArray
 from frustra.errors import DataError
-from frustra.io.files import replacing, require
+from frustra.io.files import replacing, require, require_space
 from frustra.trajectory import Frames, Selection, Trajectory, frame_range, picked
 
 H5MD_VERSION = (1, 1)
@@ -89,8 +89,10 @@ class TrajectoryWriter:
         columns = len(self._head.numbers) // CHUNK[1] + 1
         row = columns * 4 * 3 * CHUNK[0] * CHUNK[1]  # the cache holds what is not full yet, and as much more
         cache = {"rdcc_nbytes": 2**20 + 2 * row, "rdcc_nslots": 521 + 10 * columns}
+        self._held = 2**18 + row  # what HDF5 may still have to write
         with ExitStack() as stack:
             temporary = stack.enter_context(replacing(self.path))
+            require_space(self.path, self._held)
             file = h5py.File(
                 temporary, "w", libver=("v110", "v110"), **cache
             )  # checksums of all but the data
@@ -144,6 +146,7 @@ class TrajectoryWriter:
             )
         given = np.broadcast_to(self._head.cells, (len(positions), 3, 3)) if cells is None else cells
         block = replace(self._head, positions=np.asarray(positions), cells=np.asarray(given))
+        require_space(self.path, self._held + block.positions.size * 4)
         group = self._file["particles/all"]
         _append(group["position/value"], block.positions)
         if cells is not None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from frustra.errors import DataError
-from frustra.io.files import replacing, require
+from frustra.io.files import replacing, require, require_space
 from frustra.io.h5md import blaming
 from frustra.snapshots import Snapshots
 from frustra.states import COLUMNS, StateTable
@@ -31,6 +31,8 @@ _SNAPSHOT_ARRAYS = (
 
 def write_snapshots(path: Path, snapshots: Snapshots) -> None:
     """Write relaxed frames as HDF5, float64."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    require_space(path, 2**18 + sum(getattr(snapshots, name).nbytes for name in _SNAPSHOT_ARRAYS))
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         for name in _SNAPSHOT_ARRAYS:
             file.create_dataset(name, data=getattr(snapshots, name))
