@@ -145,6 +145,8 @@ def test_folders_are_a_ladder_and_replicas_count_together(tmp_path: Path) -> Non
     assert [r["T_K"] for r in answer["temperatures"]] == [500, 600, 700, 800]
     assert {r["ions"] for r in answer["temperatures"]} == {60}
     assert answer["arrhenius"]["model"] in ("line", "undecided")
+    other = complaint("transport", tmp_path, "--specie", "Li", "--temperature", 400)
+    assert "500K is of 500 K, but 400 K were given" in other
     again = told("arrhenius", tmp_path / "out.csv")
     for key in ("value", "low", "high"):
         expected = answer["arrhenius"]["Ea_high_eV"][key]

@@ -117,8 +117,13 @@ def _runs(
         if temperature is None:
             alone += files
             continue
+        if hints.temperature not in (None, temperature):
+            raise DataError(
+                f"{files[0].parent} is of {temperature:g} K, but {hints.temperature:g} K were given",
+                remedy="leave --temperature away",
+            )
         with ExitStack() as stack:
-            yield _opened(files, replace(hints, temperature=hints.temperature or temperature), stack, tell)
+            yield _opened(files, replace(hints, temperature=temperature), stack, tell)
     with ExitStack() as stack:
         yield from _by_temperature(*_opened(alone, hints, stack, tell))
 
