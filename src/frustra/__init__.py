@@ -13,6 +13,7 @@ _MODULES = {
     "analysis.arrhenius": ("Arrhenius", "arrhenius_of"),
     "analysis.density": ("Density", "DensitySettings", "densities_of", "site_fractions"),
     "analysis.diffusion": ("Diffusion", "TransportSettings"),
+    "analysis.refine": ("effort_of", "refine"),
     "analysis.sampling": ("evenly_spaced",),
     "analysis.tabulate": ("tabulate",),
     "analysis.transport": ("diffusion_of", "diffusion_of_msd"),
