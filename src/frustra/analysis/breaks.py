@@ -74,8 +74,12 @@ class Breaks:
     def shares(self) -> dict[Kind, float]:
         """How much each model counts."""
         used: tuple[Kind, ...] = {"line": KINDS[:1], "undecided": KINDS}.get(self.model, KINDS[1:])
-        evidence = np.array([self.fits[k].log_evidence for k in used])
-        return dict(zip(used, np.exp(evidence - np.logaddexp.reduce(evidence)).tolist(), strict=True))
+        return dict(zip(used, self._odds(used).tolist(), strict=True))
+
+    def _odds(self, kinds: tuple[Kind, ...]) -> Array:
+        """Return the probability of each of some models, if it is one of them."""
+        evidence = np.array([self.fits[k].log_evidence for k in kinds])
+        return np.asarray(np.exp(evidence - np.logaddexp.reduce(evidence)))
 
     @property
     def transition(self) -> Estimate | None:
@@ -87,15 +91,13 @@ class Breaks:
     @cached_property
     def candidate(self) -> Estimate:
         """Tc, K, if there is a break."""
-        kinds = KINDS[1:]
-        evidence = np.array([self.fits[k].log_evidence for k in kinds])
         parts = []
-        for kind in kinds:
+        for kind in KINDS[1:]:
             fit = self.fits[kind]
             gaps = np.diff(self.series.temperatures)
             width = gaps[np.searchsorted(self.series.temperatures, fit.breaks) - 1] / CELLS
             parts.append(Mixture(fit.posterior, fit.breaks, width / np.sqrt(12)))
-        found = mixed(parts, np.exp(evidence - np.logaddexp.reduce(evidence))).estimate()
+        found = mixed(parts, self._odds(KINDS[1:])).estimate()
         ladder = self.series.temperatures
         low, high = max(found.low, ladder[0]), min(found.high, ladder[-1])
         if self.model == "jump":

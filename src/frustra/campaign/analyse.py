@@ -8,7 +8,7 @@ import numpy as np
 from ase import Atoms
 from ase.geometry import cell_to_cellpar
 
-from frustra.analysis.arrhenius import Arrhenius, arrhenius_of
+from frustra.analysis.arrhenius import Arrhenius
 from frustra.analysis.density import Density, densities_of, energy_zero, site_fractions
 from frustra.analysis.equilibrium import (
     RelaxedEnergy,
@@ -36,17 +36,16 @@ from frustra.campaign.results import (
 )
 from frustra.campaign.summaries import (
     agreement_result,
-    arrhenius_result,
     conductivity,
     diffusivity,
     finite,
+    fit_or_refusal,
     marker_result,
-    no_arrhenius,
     transport,
 )
-from frustra.errors import FrustraError, StudyError
+from frustra.errors import StudyError
 from frustra.io import open_trajectory, read_snapshots
-from frustra.ladder import Ladder, Point
+from frustra.ladder import Point
 from frustra.sites import SITE_KINDS
 from frustra.snapshots import Snapshots, joined
 from frustra.states import StateTable, concatenate
@@ -270,12 +269,8 @@ def fitted(diffusion: Sequence[Diffusion], charge: float) -> tuple[Arrhenius | N
     charge
         Of the mobile ion, e.
     """
-    points = tuple(Point(d.temperature, *d.conductivity(charge), d.is_upper_bound) for d in diffusion)
-    try:
-        fit = arrhenius_of(Ladder("conductivity", points))
-    except FrustraError as refusal:  # too few temperatures, or too few with a measured value
-        return None, no_arrhenius(str(refusal), points)
-    return fit, arrhenius_result(fit)
+    points = (Point(d.temperature, *d.conductivity(charge), d.is_upper_bound) for d in diffusion)
+    return fit_or_refusal(tuple(points))
 
 
 def _warnings(name: str, result: MaterialResult) -> list[str]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import astuple
 
-from frustra.analysis.arrhenius import ROOM_TEMPERATURE, Arrhenius
+from frustra.analysis.arrhenius import ROOM_TEMPERATURE, Arrhenius, arrhenius_of
 from frustra.analysis.markers import Agreement, Marker
 from frustra.analysis.transport import Diffusion
 from frustra.campaign.results import (
@@ -17,7 +17,8 @@ from frustra.campaign.results import (
     Transport,
     TransportResult,
 )
-from frustra.ladder import Measured, Point
+from frustra.errors import FrustraError
+from frustra.ladder import Ladder, Measured, Point
 from frustra.stats import Estimate
 from frustra.units import CM2_PER_S, FS, MS_PER_CM
 
@@ -77,6 +78,17 @@ def no_arrhenius(
     return ArrheniusResult(
         model="undecided", reason=f"cannot tell: {reason}", quantity=quantity, **_temperatures(points)
     )
+
+
+def fit_or_refusal(
+    points: tuple[Point, ...], quantity: Measured = "conductivity"
+) -> tuple[Arrhenius | None, ArrheniusResult]:
+    """Return the Arrhenius analysis of points, and what is told of it; none, with the reason, if refused."""
+    try:
+        fit = arrhenius_of(Ladder(quantity, points))
+    except FrustraError as refusal:  # too few temperatures, or too few with a measured value
+        return None, no_arrhenius(str(refusal), points, quantity)
+    return fit, arrhenius_result(fit)
 
 
 def _temperatures(points: tuple[Point, ...]) -> dict[str, list[float]]:

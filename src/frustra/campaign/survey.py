@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from frustra.analysis.arrhenius import Arrhenius, arrhenius_line, arrhenius_of
+from frustra.analysis.arrhenius import Arrhenius, arrhenius_line
 from frustra.analysis.transport import Diffusion, TransportSettings, diffusion_of, diffusion_of_msd
+from frustra.campaign.analyse import fitted
 from frustra.campaign.recall import ladder_of as recalled_ladder
 from frustra.campaign.recall import material_of, read_results
 from frustra.campaign.results import ArrheniusResult, Interval
 from frustra.campaign.summaries import (
-    arrhenius_result,
+    fit_or_refusal,
     interval,
-    no_arrhenius,
     transport_result,
 )
-from frustra.errors import DataError, FrustraError
+from frustra.errors import DataError
 from frustra.io import ladder_files, open_trajectory, read_ladder, read_msd, read_structure
 from frustra.io.hints import TrajectoryHints
 from frustra.io.trajectories import format_of
@@ -174,16 +174,10 @@ def _fitted(
     known = [d for d in found if np.isfinite(d.temperature)]
     if len(known) < FEWEST:
         return None, None
-    points = [Point(d.temperature, d.value, d.std, d.is_upper_bound) for d in known]
-    quantity = "diffusivity"
     if charge is not None and all(np.isfinite(d.volume) for d in known):
-        quantity = "conductivity"
-        points = [Point(d.temperature, *d.conductivity(charge), d.is_upper_bound) for d in known]
-    try:
-        fit = arrhenius_of(Ladder(quantity, tuple(points)))  # type: ignore[arg-type]
-    except FrustraError as refusal:
-        return None, no_arrhenius(str(refusal), tuple(points), quantity)  # type: ignore[arg-type]
-    return fit, arrhenius_result(fit)
+        return fitted(known, charge)
+    points = (Point(d.temperature, d.value, d.std, d.is_upper_bound) for d in known)
+    return fit_or_refusal(tuple(points), "diffusivity")
 
 
 @dataclass(frozen=True)
