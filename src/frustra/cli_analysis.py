@@ -1,25 +1,32 @@
 """The commands that analyse anyone's data: `frustra transport` and `frustra arrhenius`."""
 
-from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from frustra.cli_errors import plain_errors
+from frustra.cli_options import (
+    Elements,
+    Json,
+    Plot,
+    Positions,
+    Specie,
+    Temperature,
+    Timestep,
+    hints_from,
+    print_json,
+    save_figure,
+    told,
+)
 from frustra.errors import DataError, StudyError
-from frustra.units import FS
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from frustra.analysis.transport import TransportSettings
     from frustra.io.hints import TrajectoryHints
     from frustra.trajectory import Frames
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Charge = Annotated[float | None, typer.Option(help="Charge of the mobile ion, e; by default the usual one.")]
-Plot = Annotated[Path | None, typer.Option(help="Write the figure to this file (.png, .svg, .pdf).")]
 
 
 def transport(  # noqa: PLR0913, PLR0917 - options of a command line
@@ -30,16 +37,11 @@ def transport(  # noqa: PLR0913, PLR0917 - options of a command line
             "folders 600K, 700K, …, or files with a mean-square displacement (msd.out, CSV)."
         ),
     ],
-    specie: Annotated[str, typer.Option(help="The mobile element, such as Li.")] = "",
-    timestep: Annotated[
-        float | None,
-        typer.Option(help="fs per step as the file counts steps; per frame where it counts none."),
-    ] = None,
-    temperature: Annotated[float | None, typer.Option(help="K, if neither file nor folder tells it.")] = None,
-    elements: Annotated[str, typer.Option(help="Elements of LAMMPS' types 1, 2, …: Li,Y,Cl")] = "",
-    positions: Annotated[
-        str | None, typer.Option(help="wrapped or unwrapped, where it cannot be told.")
-    ] = None,
+    specie: Specie = "",
+    timestep: Timestep = None,
+    temperature: Temperature = None,
+    elements: Elements = "",
+    positions: Positions = None,
     charge: Charge = None,
     method: Annotated[str, typer.Option(help="gls, or a published convention: he-zhu-mo, pymatgen.")] = "gls",
     jump_length: Annotated[float, typer.Option(help="Length of one jump, Å.")] = 3.0,
@@ -54,25 +56,23 @@ def transport(  # noqa: PLR0913, PLR0917 - options of a command line
     with plain_errors():
         from frustra.campaign.survey import ladder_columns, survey_of  # noqa: PLC0415
         from frustra.io import write_csv  # noqa: PLC0415
-        from frustra.io.hints import TrajectoryHints  # noqa: PLC0415
-        from frustra.terminal_transport import print_survey, telling  # noqa: PLC0415
+        from frustra.plots import plot_msd  # noqa: PLC0415
+        from frustra.terminal_transport import print_survey  # noqa: PLC0415
 
-        named = tuple(e.strip() for e in elements.split(",")) if elements else None
-        step = None if timestep is None else timestep / FS
-        hints = TrajectoryHints(step, temperature, named, _positions(positions))
+        hints = hints_from(timestep, temperature, elements, positions)
         if not specie:
             raise _no_specie(files, hints)
         settings = _settings(
             charge=charge, method=method, jump_length=jump_length, fit_start=fit_start, fit_end=fit_end
         )
-        with telling() if not as_json else nullcontext(lambda _: None) as tell:
+        with told(quiet=as_json) as tell:
             survey = survey_of(files, specie, hints, settings, ions, tell)
         if csv is not None:
             write_csv(csv, ladder_columns(survey))
         if plot is not None:
-            _draw(plot, list(survey.diffusion))
+            save_figure(plot, lambda: plot_msd(survey.diffusion))
         if as_json:
-            _print_json(survey.as_json())
+            print_json(survey.as_json())
         else:
             print_survey(survey)
 
@@ -98,6 +98,7 @@ def arrhenius(
         from frustra.analysis.arrhenius import arrhenius_of  # noqa: PLC0415
         from frustra.campaign.summaries import arrhenius_result  # noqa: PLC0415
         from frustra.campaign.survey import Host, ladder_of, line_result  # noqa: PLC0415
+        from frustra.plots import plot_arrhenius  # noqa: PLC0415
         from frustra.terminal_transport import print_arrhenius, print_ladder  # noqa: PLC0415
 
         if method not in {"bayes", "least-squares"}:
@@ -109,20 +110,14 @@ def arrhenius(
         fit = arrhenius_of(ladder) if method == "bayes" else None
         result = line_result(ladder) if fit is None else arrhenius_result(fit)
         if plot is not None:
-            _draw(plot, fit or arrhenius_of(ladder))
+            save_figure(plot, lambda: plot_arrhenius(fit or arrhenius_of(ladder)))
         if as_json:
-            _print_json(result.model_dump(mode="json"))
+            print_json(result.model_dump(mode="json"))
         else:
             print_ladder(ladder)
             print_arrhenius(result)
             if result.quantity == "diffusivity":
                 typer.echo("For σ give the crystal: --structure and --specie.")
-
-
-def _positions(word: str | None) -> Any:
-    if word not in {None, "wrapped", "unwrapped"}:
-        raise StudyError(f"positions that are {word!r}", "wrapped or unwrapped")
-    return word
 
 
 def _settings(**given: Any) -> "TransportSettings":
@@ -147,22 +142,3 @@ def _no_specie(files: list[Path], hints: "TrajectoryHints") -> DataError:
     with open_trajectory(ladder_files(files)[0][1][0], hints) as first:
         symbols = ", ".join(sorted(set(first.symbols)))
     return DataError("no mobile element", f"one of {symbols}", "name it: --specie")
-
-
-def _print_json(content: dict[str, Any]) -> None:
-    import json  # noqa: PLC0415
-
-    typer.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
-
-
-def _draw(path: Path, what: Any) -> None:
-    """Write the figure of an Arrhenius analysis, or of mean-square displacements."""
-    from frustra.io.files import replacing  # noqa: PLC0415
-    from frustra.plots import plot_arrhenius, plot_msd, style  # noqa: PLC0415
-
-    if path.suffix not in {".png", ".svg", ".pdf"}:
-        raise StudyError(f"a figure {path}", "a name that ends in .png, .svg or .pdf")
-    with style():
-        axes = plot_msd(what) if isinstance(what, list) else plot_arrhenius(what)
-        with replacing(path) as temporary:
-            cast("Figure", axes.figure).savefig(temporary)

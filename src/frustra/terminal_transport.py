@@ -10,10 +10,11 @@ from rich.table import Table
 
 from frustra.campaign.results import ArrheniusResult, TransportResult
 from frustra.campaign.summaries import transport_result
-from frustra.campaign.survey import Survey, Tell
+from frustra.campaign.survey import Survey
 from frustra.ladder import Ladder
 from frustra.report import format_interval, format_quantity
 from frustra.report.tables import arrhenius_sentences
+from frustra.surveys.runs import Tell
 from frustra.units import CM2_PER_S, MS_PER_CM
 
 TABLE_WIDTH = 124

@@ -1,8 +1,7 @@
 """From anyone's trajectories to the diffusivity at every temperature, and what the ladder of them tells."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +19,17 @@ from frustra.campaign.summaries import (
     transport_result,
 )
 from frustra.errors import DataError
-from frustra.io import ladder_files, open_trajectory, read_ladder, read_msd, read_structure
+from frustra.io import read_ladder, read_msd, read_structure
 from frustra.io.hints import TrajectoryHints
 from frustra.io.trajectories import format_of
 from frustra.ladder import FEWEST, Ladder, Point
 from frustra.structures import FORMAL_CHARGES, indices_of
+from frustra.surveys.runs import Tell, runs_by_temperature
 from frustra.trajectory import Frames
 from frustra.units import CM2_PER_S, MS_PER_CM
 
 CURVES = (".out", ".csv", ".txt", ".dat")
 """Suffixes of files that may hold a mean-square displacement."""
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -112,47 +110,7 @@ def _runs(
     """Give the runs of each temperature, open, with the notes of their readers; or the file of an MSD."""
     curves = [p for p in paths if p.is_file() and p.suffix in CURVES and format_of(p) is None]
     yield from ((curve, []) for curve in curves)
-    alone: list[Path] = []
-    for temperature, files in ladder_files([p for p in paths if p not in curves]):
-        if temperature is None:
-            alone += files
-            continue
-        if hints.temperature not in (None, temperature):
-            raise DataError(
-                f"{files[0].parent} is of {temperature:g} K, but {hints.temperature:g} K were given",
-                remedy="leave --temperature away",
-            )
-        with ExitStack() as stack:
-            yield _opened(files, replace(hints, temperature=temperature), stack, tell)
-    with ExitStack() as stack:
-        yield from _by_temperature(*_opened(alone, hints, stack, tell))
-
-
-def _opened(
-    files: Sequence[Path], hints: TrajectoryHints, stack: ExitStack, tell: Tell
-) -> tuple[list[Frames], list[str]]:
-    runs, notes = [], []
-    for file in files:
-        tell(f"reading {file}")
-        runs.append(stack.enter_context(open_trajectory(file, hints)))
-        if note := runs[-1].info.get("note"):
-            notes.append(f"{file}: {note}")
-    return list(runs), notes
-
-
-def _by_temperature(runs: list[Frames], notes: list[str]) -> Iterator[tuple[list[Frames], list[str]]]:
-    """Put together the runs of one temperature; runs of unknown temperature cannot be."""
-    temperatures = {round(t.temperature, 3) for t in runs if np.isfinite(t.temperature)}
-    unknown = [t for t in runs if not np.isfinite(t.temperature)]
-    if unknown and len(runs) > 1:
-        raise DataError(
-            f"{len(runs)} files of which {len(unknown)} do not tell their temperature",
-            remedy="put them into folders 600K, 700K, …, or give --temperature if all have the same",
-        )
-    if unknown:
-        yield unknown, notes
-    for temperature in sorted(temperatures):
-        yield [t for t in runs if round(t.temperature, 3) == temperature], notes
+    yield from runs_by_temperature([p for p in paths if p not in curves], hints, tell)
 
 
 def _of_curve(

@@ -20,9 +20,6 @@ from frustra.errors import StructureError
 from frustra.geometry import clusters, nearest_neighbours, with_images, wrap
 from frustra.structures import indices_of
 
-SITE_KINDS = ("oct", "tet", "other")
-"""Octahedral (six anions), tetrahedral (four) or anything else."""
-
 _SMALLEST, _LARGEST = 3, 8  # coordination numbers that the gap rule may return
 _SPARE = 5  # further neighbours looked at, because size can change their order
 _MERGE = 0.9  # Å: circumcentres closer than this belong to one polyhedron

@@ -1,0 +1,93 @@
+"""Options that several commands share, and what is made of them."""
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from frustra.errors import StudyError
+from frustra.units import FS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matplotlib.figure import Figure
+
+    from frustra.io.hints import TrajectoryHints
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Plot = Annotated[Path | None, typer.Option(help="Write the figure to this file (.png, .svg, .pdf).")]
+Files = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Trajectories (XDATCAR, vasprun.xml, LAMMPS dump, extended XYZ, .traj, H5MD), or folders "
+        "600K, 700K, …"
+    ),
+]
+Specie = Annotated[str, typer.Option(help="The mobile element, such as Li.")]
+Anions = Annotated[
+    str, typer.Option(help="Elements whose polyhedra are the sites: Cl,Br; by default every anion element.")
+]
+Crystal = Annotated[
+    Path | None,
+    typer.Option(
+        help="A crystal whose framework gives the sites; by default the mean framework of the trajectory."
+    ),
+]
+Timestep = Annotated[
+    float | None, typer.Option(help="fs per step as the file counts steps; per frame where it counts none.")
+]
+Temperature = Annotated[float | None, typer.Option(help="K, if neither file nor folder tells it.")]
+Elements = Annotated[str, typer.Option(help="Elements of LAMMPS' types 1, 2, …: Li,Y,Cl")]
+Positions = Annotated[str | None, typer.Option(help="wrapped or unwrapped, where it cannot be told.")]
+
+
+def hints_from(
+    timestep: float | None, temperature: float | None, elements: str, positions: str | None
+) -> "TrajectoryHints":
+    """Return what the options tell of the files."""
+    from frustra.io.hints import TrajectoryHints  # noqa: PLC0415
+
+    if positions not in {None, "wrapped", "unwrapped"}:
+        raise StudyError(f"positions that are {positions!r}", "wrapped or unwrapped")
+    step = None if timestep is None else timestep / FS
+    return TrajectoryHints(step, temperature, names_from(elements), cast("Any", positions))
+
+
+def names_from(text: str) -> tuple[str, ...] | None:
+    """Return the names of a list such as Li,Y,Cl; None of an empty one."""
+    return tuple(e.strip() for e in text.split(",")) if text else None
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """Print one JSON object."""
+    import json  # noqa: PLC0415
+
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def save_figure(path: Path, draw: "Callable[[], Any]") -> None:
+    """Write the figure of the axes that `draw` returns, in the report's style."""
+    from frustra.io.files import replacing  # noqa: PLC0415
+    from frustra.plots import style  # noqa: PLC0415
+
+    if path.suffix not in {".png", ".svg", ".pdf"}:
+        raise StudyError(f"a figure {path}", "a name that ends in .png, .svg or .pdf")
+    with style():
+        axes = draw()
+        with replacing(path) as temporary:
+            cast("Figure", axes.figure).savefig(temporary)
+
+
+@contextmanager
+def told(quiet: bool) -> "Iterator[Callable[[str], None]]":
+    """Give a function that shows what is being done; one that shows nothing where `quiet`."""
+    from frustra.terminal_transport import telling  # noqa: PLC0415
+
+    if quiet:
+        yield lambda _: None
+    else:
+        with telling() as tell:
+            yield tell

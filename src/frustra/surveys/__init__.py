@@ -1,0 +1,1 @@
+"""From anyone's trajectories to what `frustra sites`, `hops`, `rdf`, `density` and `percolation` tell."""
