@@ -32,6 +32,12 @@ def minimum_image(vectors: ArrayLike, cell: ArrayLike) -> Array:
     return np.asarray(shortest, dtype=float).reshape(vectors.shape)
 
 
+def minkowski(cell: ArrayLike) -> tuple[Array, IntArray]:
+    """Return the Minkowski-reduced cell (Å), and the integers M, (3, 3), with reduced = M · cell."""
+    reduced, steps = minkowski_reduce(np.asarray(cell, dtype=float))
+    return np.asarray(reduced, dtype=float), np.asarray(steps, dtype=np.int64)
+
+
 def perpendicular_heights(cell: ArrayLike) -> Array:
     """Return the distances between opposite faces of the cell (Å), shape (3,)."""
     heights: Array = 1.0 / np.linalg.norm(np.linalg.inv(np.asarray(cell, dtype=float)), axis=0)

@@ -16,7 +16,7 @@ class Visits:
     site: NDArray[np.int32]
     """(frames, ions) row of the site in `Sites`; −1 where the ion is in none."""
     image: NDArray[np.int16]
-    """(frames, ions, 3) cell vectors from the home copy of the site to the one that the unwrapped ion is in."""
+    """(frames, ions, 3) cell vectors from the site's home copy to the one that the unwrapped ion is in."""
     ions: IntArray
     """(ions,) indices of the atoms."""
     timestep: float
@@ -29,14 +29,10 @@ class Visits:
 
     def __post_init__(self) -> None:
         frames, ions = self.site.shape
-        if (
-            self.image.shape != (frames, ions, 3)
-            or self.ions.shape != (ions,)
-            or self.torn.shape != (frames,)
-        ):
+        shapes = (self.image.shape, self.ions.shape, self.torn.shape)
+        if shapes != ((frames, ions, 3), (ions,), (frames,)):
             raise DataError(
-                f"visits of shape {self.site.shape} with images {self.image.shape}, {self.ions.size} ions and "
-                f"{self.torn.size} counts",
+                f"visits {self.site.shape} with images {shapes[0]}, ions {shapes[1]} and torn {shapes[2]}",
                 "one for each frame and ion",
             )
 

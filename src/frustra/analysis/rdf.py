@@ -1,21 +1,20 @@
-"""The radial distribution function g(r) of pairs of elements in MD frames, and the width of its first peak.
+"""The radial distribution function g(r) between atoms of MD frames.
 
-The width is the mean square of the pair distances about their mean, within the first peak. Of a harmonic
-crystal it is proportional to T, so that what breaks away from a line is no mere vibration.
+g_AB(r) = V/(N_A (N_B − δ_AB)) Σ ⟨δ(r − r_ij)⟩/(4π r²): how many more B are at a distance r from an A than in
+an ideal gas of the same density, in which an atom of N has (N − 1)/V others. Every periodic image of an atom
+counts, so that r may exceed half the cell and any cell will do.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
-from scipy.signal import find_peaks
+from ase.geometry import minkowski_reduce
 from scipy.spatial import cKDTree
 
 from frustra.arrays import Array, IntArray
 from frustra.errors import AnalysisError
 from frustra.geometry import perpendicular_heights, with_images, wrap
-from frustra.stats import block_means
 from frustra.trajectory import Frames, Trajectory
 
 BIN = 0.05
@@ -27,34 +26,39 @@ REACH = 8.0
 FRAMES = 200
 """Frames of a run that are looked at, evenly spaced."""
 
-TOUCH = 1e-3
-"""Å: an atom is this close to itself only."""
-
 READ = 20
 """Frames held at once."""
 
-SMEAR = 0.1
-"""Å: width of the Gaussian by which g(r) is smoothed to find the end of its first peak."""
-
-PROMINENT = 0.15
-"""How far g(r) must fall on both sides of what counts as a peak."""
-
-BLOCKS = 8
-"""Blocks of a run from which the error of a width comes."""
+PAIRS = 2_000_000
+"""Pairs of atoms held at once."""
 
 
 @dataclass(frozen=True)
 class PairDistribution:
     """Distances between two kinds of atoms in the frames of one run."""
 
+    first: str
+    """Name of the atoms that are looked from, such as Li."""
+    second: str
+    """Name of the atoms that are looked at, such as Cl/Br."""
     temperature: float
     """K."""
+    timestep: float
+    """Time between frames that were looked at, ps."""
     edges: Array
     """(bins + 1,) Å."""
     counts: Array
-    """(frames, bins) neighbours of the second kind around one atom of the first."""
+    """(frames, bins) pairs, every one from its first atom."""
     expected: Array
     """(frames, bins) the same in an ideal gas of the same density."""
+    atoms: Array
+    """(frames,) atoms of the first kind."""
+    own: float = 0.0
+    """δ_AB/N_B: which part of the second kind is the atom itself."""
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return len(self.counts)
 
     @property
     def centres(self) -> Array:
@@ -63,15 +67,80 @@ class PairDistribution:
 
     @property
     def values(self) -> Array:
-        """(bins,) g(r), which is 1 in an ideal gas."""
-        g: Array = self.counts.sum(axis=0) / self.expected.sum(axis=0)
-        return g
+        """(bins,) g(r), which is 1 in an ideal gas; NaN where there was nobody to be a pair."""
+        return ratio(self.counts.sum(axis=0), self.expected.sum(axis=0))
+
+
+def ratio(counts: Array, expected: Array) -> Array:
+    """Return counts/expected; NaN where nothing is expected."""
+    found: Array = np.full(np.shape(counts), np.nan)
+    return np.divide(counts, expected, out=found, where=expected > 0)
+
+
+@dataclass(frozen=True)
+class Shells:
+    """Two groups of atoms, and the shells of distance in which their pairs are counted."""
+
+    atoms: IntArray
+    """Indices of all of them, ascending."""
+    first: IntArray
+    """Rows of `atoms` that are looked from."""
+    second: IntArray
+    """Rows of `atoms` that are looked at; it may hold some of the first."""
+    edges: Array
+    """(bins + 1,) ascending, Å."""
+
+    @property
+    def volumes(self) -> Array:
+        """(bins,) Å³."""
+        volumes: Array = 4 / 3 * np.pi * np.diff(self.edges**3)
+        return volumes
+
+    def count(self, frame: Array, cell: Array, codes: tuple[IntArray, IntArray], classes: int = 1) -> Array:
+        """Return the pairs in each shell, (classes, bins).
+
+        Parameters
+        ----------
+        frame
+            (atoms, 3), Å, anywhere, of `atoms`.
+        cell
+            (3, 3), Å; compact, or many images are made for nothing.
+        codes
+            For each first and each second atom a number; their sum is the class of a pair.
+        classes
+            How many classes there are.
+        """
+        reach = float(self.edges[-1])
+        cloud = with_images(frame[self.second], cell, reach)
+        tree, home = cKDTree(cloud.positions), wrap(frame[self.first], cell)
+        atom = np.where(np.arange(len(cloud.index)) < len(self.second), self.second[cloud.index], -1)
+        code = codes[1][cloud.index]
+        neighbours = 4.2 * reach**3 * len(self.second) / abs(np.linalg.det(cell))
+        some = max(1, int(PAIRS / (neighbours + 1)))
+        bins = len(self.edges) - 1
+        found = np.zeros(classes * bins)
+        for start in range(0, len(home), some):
+            near = cKDTree(home[start : start + some]).sparse_distance_matrix(
+                tree, reach, output_type="ndarray"
+            )
+            i, j = near["i"] + start, near["j"]
+            shell = np.searchsorted(self.edges, near["v"], side="right") - 1
+            counted = (
+                (self.first[i] != atom[j]) & (shell >= 0) & (shell < bins)
+            )  # an atom is not its own pair
+            which = ((codes[0][i] + code[j]) * bins + shell)[counted]
+            found += np.bincount(which, minlength=classes * bins)
+        return found.reshape(classes, bins)
 
 
 def pair_distribution(
-    run: Frames, first: str, second: Sequence[str], edges: Array | None = None
+    run: Frames,
+    first: str | Sequence[str],
+    second: Sequence[str],
+    edges: Array | None = None,
+    most: int = FRAMES,
 ) -> PairDistribution:
-    """Return g(r) from an element to one or several, over evenly spaced frames of a run.
+    """Return g(r) from one or several elements to others, over evenly spaced frames of a run.
 
     Every periodic image of an atom counts, so that any cell will do. An atom is no neighbour of itself, and
     an ideal gas of N atoms has (N − 1)/V of others.
@@ -81,44 +150,59 @@ def pair_distribution(
     run
         Of constant or varying cell; a few frames at a time are held in memory.
     first, second
-        Elements; `second` is the first alone, or holds others than it.
+        Elements; both may hold the same.
     edges
         (bins + 1,) edges of the bins, Å; by default up to 8 Å, or half the smallest height of the cell.
+    most
+        How many frames are looked at, at least; fewer than twice as many are.
 
     Raises
     ------
     DataError
         An element is absent.
     AnalysisError
-        A single atom, which has no neighbour of its kind.
+        A single atom, which has no neighbour of its kind; edges that do not ascend; no frames.
     """
-    centre = run.indices_of(first)
-    around = np.concatenate([run.indices_of(s) for s in second])
-    itself = float(first in second)
-    if len(around) <= itself:
-        raise AnalysisError(f"a single {first}", "two atoms for a distance", "enlarge the supercell")
+    shells = shells_of(run, first, second, edges)
+    codes = np.zeros(len(shells.first), np.int64), np.zeros(len(shells.second), np.int64)
+    itself = np.isin(shells.first, shells.second).mean()
     counts, expected = [], []
-    shells = None
-    for positions, cell in _frames(run, np.concatenate([centre, around])):
-        if edges is None:
-            edges = _edges(cell)
-        if shells is None:
-            shells = 4 / 3 * np.pi * np.diff(edges**3)
-        ions, others = positions[: len(centre)], positions[len(centre) :]
-        cloud = cKDTree(with_images(others, cell, edges[-1]).positions)
-        near = cKDTree(wrap(ions, cell)).sparse_distance_matrix(cloud, edges[-1], output_type="ndarray")
-        distances = near["v"][near["v"] > TOUCH]
-        counts.append(np.histogram(distances, edges)[0] / len(centre))
-        expected.append(shells * (len(around) - itself) / abs(np.linalg.det(cell)))
-    return PairDistribution(run.temperature, np.asarray(edges), np.array(counts), np.array(expected))
+    for _, positions, cell in frames_of(run, most, shells.atoms):
+        counts.append(shells.count(positions, cell, codes)[0])
+        pairs = len(shells.first) * (len(shells.second) - itself)
+        expected.append(shells.volumes * pairs / abs(np.linalg.det(cell)))
+    return PairDistribution(
+        first if isinstance(first, str) else "/".join(first),
+        "/".join(second),
+        run.temperature,
+        run.timestep * stride_of(run, most),
+        shells.edges,
+        np.array(counts),
+        np.array(expected),
+        np.full(len(counts), float(len(shells.first))),
+        float(itself) / len(shells.second),
+    )
 
 
-def _frames(run: Frames, atoms: IntArray) -> Iterator[tuple[Array, Array]]:
-    """Give positions and cell of evenly spaced frames."""
-    stride = max(1, len(run) // FRAMES)
-    for start in range(0, len(run), stride * READ):
-        part: Trajectory = run.read(slice(start, min(start + stride * READ, len(run)), stride), atoms)
-        yield from zip(part.positions, part.cells, strict=True)
+def shells_of(
+    run: Frames, first: str | Sequence[str], second: Sequence[str], edges: Array | None = None
+) -> Shells:
+    """Return who is looked at and how far; see `pair_distribution`."""
+    if len(run) == 0:
+        raise AnalysisError("no frames", "at least one")
+    firsts = [first] if isinstance(first, str) else first
+    centre, around = (
+        np.unique(np.concatenate([run.indices_of(s) for s in several])) for several in (firsts, second)
+    )
+    if len(around) <= 1 and np.isin(around, centre).all():
+        raise AnalysisError(f"a single {'/'.join(firsts)}", "two atoms for a distance", "enlarge the supercell")
+    if edges is None:
+        edges = _edges(run.read([0], []).cells[0])
+    edges = np.asarray(edges, dtype=float)
+    if len(edges) < 2 or edges[0] < 0 or not (np.diff(edges) > 0).all():
+        raise AnalysisError("edges of shells that do not ascend from 0 on", "two or more that do")
+    atoms = np.union1d(centre, around)
+    return Shells(atoms, np.searchsorted(atoms, centre), np.searchsorted(atoms, around), edges)
 
 
 def _edges(cell: Array) -> Array:
@@ -126,57 +210,18 @@ def _edges(cell: Array) -> Array:
     return np.asarray(BIN * np.arange(int(reach / BIN + 1e-9) + 1), dtype=float)
 
 
-def first_minimum(distributions: Sequence[PairDistribution]) -> float:
-    """Return where the first peak of the mean of several g(r) ends, Å: one limit for all temperatures.
-
-    The end is the lowest point between the first two peaks of the smoothed mean, or between the first and
-    the largest distance.
-
-    Raises
-    ------
-    AnalysisError
-        No peak within reach.
-    """
-    bins = min(len(d.centres) for d in distributions)
-    mean = np.mean([d.values[:bins] for d in distributions], axis=0)
-    smooth = gaussian_filter1d(mean, SMEAR / BIN)
-    peaks = find_peaks(np.concatenate([smooth, [0.0]]), height=1.0, prominence=PROMINENT)[0]
-    if len(peaks) == 0 or peaks[0] >= bins - 1:
-        reach = distributions[0].edges[bins]
-        raise AnalysisError(f"no peak of g(r) within {reach:.1f} Å", "a whole one", "enlarge the supercell")
-    end = peaks[1] if len(peaks) > 1 else bins
-    lowest = peaks[0] + int(smooth[peaks[0] : end].argmin())
-    return float(distributions[0].edges[lowest + 1])
+def stride_of(run: Frames, most: int) -> int:
+    """Return how many frames further the next one is that is looked at."""
+    return max(1, len(run) // most)
 
 
-def peak_width(runs: Sequence[PairDistribution], end: float) -> tuple[float, float, int]:
-    """Return the mean-square width of the first peak, its standard error, and the blocks behind it.
-
-    Parameters
-    ----------
-    runs
-        Of one temperature.
-    end
-        Where the peak ends, Å; see `first_minimum`.
-
-    Returns
-    -------
-    tuple
-        Å²; the error from the means of blocks in time, NaN where there are fewer than two.
-    """
-    inside = runs[0].centres < end
-    centres, counts = runs[0].centres[inside], [r.counts[:, inside] for r in runs]
-    value = _variance(np.concatenate(counts).sum(axis=0), centres)
-    blocks = [b for c in counts if len(c) > 1 for b in block_means(c, min(BLOCKS, len(c)))]
-    parts = np.array([_variance(b, centres) for b in blocks if b.any()])
-    if len(parts) < 2:
-        return value, np.nan, len(parts)
-    return value, float(parts.std(ddof=1) / np.sqrt(len(parts))), len(parts)
-
-
-def _variance(counts: Array, centres: Array) -> float:
-    """Return the variance of binned distances; that within a bin is taken off (Sheppard)."""
-    if not counts.any():
-        return float("nan")
-    mean = counts @ centres / counts.sum()
-    return float(counts @ (centres - mean) ** 2 / counts.sum() - (centres[1] - centres[0]) ** 2 / 12)
+def frames_of(run: Frames, most: int, atoms: IntArray) -> Iterator[tuple[int, Array, Array]]:
+    """Give number, positions and compact cell of evenly spaced frames."""
+    stride = stride_of(run, most)
+    given, compact = np.zeros((3, 3)), np.zeros((3, 3))
+    for start in range(0, len(run), stride * READ):
+        part: Trajectory = run.read(slice(start, min(start + stride * READ, len(run)), stride), atoms)
+        for k, (positions, cell) in enumerate(zip(part.positions, part.cells, strict=True)):
+            if not np.array_equal(cell, given):
+                given, compact = cell, np.asarray(minkowski_reduce(cell)[0], dtype=float)
+            yield start + k * stride, positions, compact

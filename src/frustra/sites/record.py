@@ -39,26 +39,27 @@ class Links:
 
 @dataclass(frozen=True)
 class Tiling:
-    """Tetrahedra of neighbouring anions that fill the cell without gap or overlap.
+    """Polyhedra of neighbouring anions that fill the cell without gap or overlap, bounded by triangles.
 
-    Their corners are atoms, so that the tiling follows them: with other positions of the same anions the
-    same tetrahedra fill space again, as long as none turns inside out.
+    Their vertices are atoms, so that the tiling follows them: with other positions of the same anions the same
+    polyhedra fill space again, as long as none turns inside out. Polyhedra with fewer triangles than the one
+    with most have their last ones repeated.
     """
 
     anions: IntArray
     """(a,) indices of the anions among the atoms of the crystal."""
+    reference: Array
+    """(a, 3) their positions in the crystal that the sites were made of, Å."""
     corners: IntArray
-    """(t, 4) which anions, as rows of `anions`, with positive orientation."""
+    """(n, f, 3) triangles of each site, as rows of `anions`, anticlockwise as seen from outside."""
     shifts: IntArray
-    """(t, 4, 3) each corner is the anion's home position plus that many cell vectors."""
+    """(n, f, 3, 3) each corner is the anion's position plus that many cell vectors."""
     neighbours: IntArray
-    """(t, 4) the tetrahedron beyond the face opposite to each corner."""
+    """(n, f) the site beyond each triangle."""
     steps: IntArray
-    """(t, 4, 3) cell vectors to add to that neighbour's own shifts, so that it lies beyond the face."""
-    site: IntArray
-    """(t,) the site that the tetrahedron is a part of."""
-    site_shifts: IntArray
-    """(t, 3) cell vectors from the home copy of that site to the copy that this tetrahedron is a part of."""
+    """(n, f, 3) where it is: cell vectors from that site's home copy."""
+    triangles: IntArray
+    """(n,) triangles of each site."""
 
 
 @dataclass(frozen=True)

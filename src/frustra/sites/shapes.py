@@ -1,0 +1,107 @@
+"""Polyhedra in numbers and words: triangles, volume, distortion, kind and shape."""
+
+import numpy as np
+
+from frustra.arrays import Array, IntArray
+from frustra.sites.delaunay import Tetrahedra
+from frustra.sites.merge import Polyhedra
+from frustra.sites.record import Tiling
+
+OPPOSITE = 140.0
+"""Degrees: a vertex of an octahedron has another one this far around the centre; of a prism it has none."""
+
+SHAPES = {4: "tetrahedron", 5: "five-fold", 8: "eight-fold", 12: "cuboctahedron"}
+"""Names by the number of vertices; six are told apart by what lies opposite to each."""
+
+
+def tiling_of(
+    tetrahedra: Tetrahedra, polyhedra: Polyhedra, anions: IntArray, points: Array, cell: Array
+) -> Tiling:
+    """Return the polyhedra as triangles, each home copy with its centre in the home cell.
+
+    Parameters
+    ----------
+    anions
+        (a,) indices of the points among the atoms.
+    points, cell
+        (a, 3) and (3, 3), Å.
+    """
+    group = polyhedra.group
+    beyond = tetrahedra.neighbours
+    place = polyhedra.shifts - _home_shifts(polyhedra, points, cell)[group]
+    step = place[:, None] + tetrahedra.steps - place[beyond]
+    outer = (group[beyond] != group[:, None]) | (step != 0).any(axis=2)
+    t, k = np.nonzero(outer)
+    keep = np.array([[j for j in range(4) if j != k] for k in range(4)])[k]
+    corners = tetrahedra.corners[t[:, None], keep]
+    shifts = tetrahedra.shifts[t[:, None], keep] + place[t][:, None]
+    inner = points[tetrahedra.corners[t, k]] + (tetrahedra.shifts[t, k] + place[t]) @ cell
+    inward = _signed_volume(points[corners] + shifts @ cell, inner) < 0
+    corners[inward], shifts[inward] = corners[inward][:, ::-1], shifts[inward][:, ::-1]
+    order = np.argsort(group[t], kind="stable")
+    count = np.bincount(group[t], minlength=len(polyhedra))
+    first = np.concatenate([[0], np.cumsum(count)[:-1]])
+    column = np.minimum(np.arange(count.max()), count[:, None] - 1)
+    rows = order[first[:, None] + column]
+    return Tiling(
+        anions, points, corners[rows], shifts[rows], group[beyond[t, k]][rows], step[t, k][rows], count
+    )
+
+
+def _home_shifts(polyhedra: Polyhedra, points: Array, cell: Array) -> IntArray:
+    """Return cell vectors from the home cell to where each polyhedron's centre lies."""
+    centres = np.array([_corners(v, points, cell).mean(axis=0) for v in polyhedra.vertices])
+    shifts: IntArray = np.floor(centres @ np.linalg.inv(cell) + 1e-6).astype(np.int64)
+    return shifts
+
+
+def _corners(vertices: list[tuple[int, int, int, int]], points: Array, cell: Array) -> Array:
+    table = np.array(vertices)
+    corners: Array = points[table[:, 0]] + table[:, 1:] @ cell
+    return corners
+
+
+def _signed_volume(triangles: Array, apex: Array) -> Array:
+    """Return six times the volume between triangles (…, 3, 3) and points (…, 3): positive from inside."""
+    volume: Array = np.linalg.det(triangles - apex[..., None, :])
+    return volume
+
+
+class Shape:
+    """One polyhedron, measured about the mean of its vertices."""
+
+    def __init__(self, tiling: Tiling, site: int, cell: Array) -> None:
+        count = tiling.triangles[site]
+        corners, shifts = tiling.corners[site, :count], tiling.shifts[site, :count]
+        keys = np.concatenate([corners.reshape(-1, 1), shifts.reshape(-1, 3)], axis=1)
+        table = np.unique(keys, axis=0)
+        self.vertices = table
+        """(v, 4) rows of the anions, and the cell vectors added to each."""
+        positions = tiling.reference[table[:, 0]] + table[:, 1:] @ cell
+        self.centre = positions.mean(axis=0)
+        """(3,) Å."""
+        self._bonds = positions - self.centre
+        triangles = tiling.reference[corners] + shifts @ cell
+        self.volume = float(_signed_volume(triangles, np.broadcast_to(self.centre, (count, 3))).sum() / 6)
+        """Å³."""
+
+    @property
+    def distortion(self) -> float:
+        """Baur's index: mean of abs(l − mean l)/mean l over the distances l from centre to vertices."""
+        lengths = np.linalg.norm(self._bonds, axis=1)
+        return float(np.abs(lengths / lengths.mean() - 1).mean())
+
+    @property
+    def shape(self) -> str:
+        """The polyhedron in words."""
+        count = len(self._bonds)
+        if count != 6:
+            return SHAPES.get(count, f"{count}-fold")
+        unit = self._bonds / np.linalg.norm(self._bonds, axis=1, keepdims=True)
+        widest = np.degrees(np.arccos(np.clip((unit @ unit.T).min(axis=1), -1, 1)))
+        return "octahedron" if widest.min() > OPPOSITE else "trigonal prism"
+
+    @property
+    def kind(self) -> str:
+        """One of `SITE_KINDS`."""
+        return {"octahedron": "oct", "tetrahedron": "tet"}.get(self.shape, "other")

@@ -1,0 +1,94 @@
+"""Which sites are equivalent under the symmetry of the framework."""
+
+import numpy as np
+import spglib
+from ase import Atoms
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from frustra.arrays import Array, IntArray
+from frustra.geometry import nearest_neighbours
+
+SYMMETRY = 0.1
+"""Å: how far atoms may be off their symmetric places."""
+
+TOLERANCES = (1.0, 0.5, 0.2, 0.05)
+"""Parts of the tolerance that are tried one after the other: spglib finds no group with some."""
+
+
+def orbits_of(
+    framework: Atoms, positions: Array, kind: NDArray[np.str_], symmetry: float = SYMMETRY
+) -> tuple[IntArray, NDArray[np.str_]]:
+    """Return the class of every site under the symmetry of the framework, and its Wyckoff position.
+
+    Parameters
+    ----------
+    framework
+        Atoms without the mobile ones.
+    positions, kind
+        (n, 3), Å, and (n,) of the sites.
+    symmetry
+        How far atoms may be off their symmetric places, Å.
+
+    Returns
+    -------
+    tuple
+        (n,) class, numbered by the first site of each; and (n,) the multiplicity in the conventional cell
+        with the Wyckoff letter, such as 6g; empty where there is no more symmetry than translations.
+    """
+    for part in TOLERANCES:
+        found = _orbits(framework, positions, kind, part * symmetry)
+        if found is not None:
+            return found
+    return np.arange(len(positions)), np.full(len(positions), "")
+
+
+def _orbits(
+    framework: Atoms, positions: Array, kind: NDArray[np.str_], tolerance: float
+) -> tuple[IntArray, NDArray[np.str_]] | None:
+    cell = framework.cell.array
+    inverse = np.linalg.inv(cell)
+    fixed = (cell, framework.positions @ inverse, framework.numbers)
+    operations = spglib.get_symmetry(fixed, symprec=tolerance)
+    if operations is None:
+        return None
+    orbit, centred = _mapped(positions @ inverse, cell, kind, operations, 5 * tolerance)
+    if orbit is None or len(operations["rotations"]) == 1:
+        return np.arange(len(positions)), np.full(len(positions), "")
+    numbers = np.concatenate([framework.numbers, 200 + orbit])
+    both = (cell, np.concatenate([fixed[1], centred]), numbers)
+    dataset = spglib.get_symmetry_dataset(both, symprec=tolerance)
+    if dataset is None or dataset.number == 1:
+        return orbit, np.full(len(positions), "")
+    letters = np.array(dataset.wyckoffs)[len(framework) :]
+    primitive = abs(np.linalg.det(dataset.std_lattice)) / abs(np.linalg.det(cell))
+    count = np.rint(np.bincount(orbit)[orbit] * primitive).astype(int)
+    return orbit, np.array([f"{m}{w}" for m, w in zip(count, letters, strict=True)])
+
+
+def _mapped(
+    fractional: Array, cell: Array, kind: NDArray[np.str_], operations: dict[str, Array], near: float
+) -> tuple[IntArray | None, Array]:
+    """Return orbits, and every site's mean over the images that the operations make of its equivalents.
+
+    None where an operation takes a site to a place where there is none, or one of another kind.
+    """
+    count = len(fractional)
+    links, sums = [], np.zeros((count, 3))
+    for rotation, translation in zip(operations["rotations"], operations["translations"], strict=True):
+        moved = fractional @ rotation.T + translation
+        found = nearest_neighbours(moved @ cell, fractional @ cell, cell, 1)
+        target = found.index[:, 0]
+        if found.distances.max() > max(near, 0.3) or (kind[target] != kind).any():
+            return None, fractional
+        offset = moved - fractional[target]
+        sums[target] += offset - np.round(offset)
+        links.append(target)
+    targets = np.stack(links, axis=1)
+    rows = np.repeat(np.arange(count), targets.shape[1])
+    graph = coo_array((np.ones(targets.size), (rows, targets.ravel())), shape=(count, count))
+    _, label = connected_components(graph, directed=False)
+    _, first, orbit = np.unique(label, return_index=True, return_inverse=True)
+    order = np.argsort(np.argsort(first))
+    return order[orbit].astype(np.int64), fractional + sums / targets.shape[1]
