@@ -269,7 +269,7 @@ def test_the_cubic_lattice_percolates_at_its_threshold(of_sites: bool, critical:
 
 
 def hcp() -> tuple[Links, np.ndarray]:
-    """Return the voids of the primitive hcp cell by hand: 2 octahedra, 4 tetrahedra, and the faces they share.
+    """Return the voids of the primitive hcp cell by hand: 2 octahedra, 4 tetrahedra, their shared faces.
 
     Octahedra stand on C columns, at ¼ and ¾ between the A (0) and B (½) layers, and share faces along c. In
     each gap there is a tetrahedron over A and one over B; each shares faces with the three octahedra around
@@ -288,13 +288,12 @@ def hcp() -> tuple[Links, np.ndarray]:
     return links(rows), np.array(["oct"] * 2 + ["tet"] * 4)
 
 
-def tabulated(energies: np.ndarray, snapshots: int = 1) -> dict[str, np.ndarray]:
+def tabulated(energies: np.ndarray, snapshots: int = 1) -> dict[str, Any]:
     """Return columns of states, one on every site that has an energy (sites,) or (snapshots, sites)."""
     table = np.broadcast_to(energies, (snapshots, np.shape(energies)[-1]))
     snapshot, place = np.nonzero(np.isfinite(table))
-    return {
-        "energy": table[snapshot, place], "place": place, "snapshot": snapshot, "run": np.zeros(len(place), int)
-    }  # fmt: skip
+    run = np.zeros(len(place), int)
+    return {"energy": table[snapshot, place], "place": place, "snapshot": snapshot, "run": run}
 
 
 def values(found: Percolation) -> list[float | None]:

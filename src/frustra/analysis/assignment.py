@@ -1,4 +1,4 @@
-"""Which site every mobile ion is in, frame by frame, in polyhedra whose vertices are the anions of that frame."""
+"""Which site every mobile ion is in, frame by frame; a site's vertices are the anions of that frame."""
 
 from dataclasses import dataclass
 
@@ -95,6 +95,7 @@ class _Nearest:
         self._places, self._start = _Places(sites), _fractional(run.read([0], self.atoms))[0]
 
     def __call__(self, part: Trajectory, ions: int, last: _Found | None) -> _Found:
+        del last  # the nearest site needs no start
         fractional = _fractional(part)
         drift = 0.0
         if len(self.atoms):
@@ -113,7 +114,7 @@ class _Inside:
         self.atoms, self._tiling, self._places = tiling.anions, tiling, _Places(sites)
         if self.atoms.max() >= len(run.numbers):
             raise DataError(
-                f"a run with {len(run.numbers)} atoms, but sites made of anions up to number {self.atoms.max()}",
+                f"a run with {len(run.numbers)} atoms, but sites with an anion number {self.atoms.max()}",
                 "the crystal of this run",
                 "check --structure",
             )
@@ -123,7 +124,9 @@ class _Inside:
         start = run.read([0], self.atoms)
         offset = _fractional(start)[0] - self._reference
         self._whole = np.round(offset - rigid_shift(offset, np.zeros(3)))
-        away = np.linalg.norm((offset - self._whole - (offset - self._whole).mean(axis=0)) @ sites.cell, axis=1)
+        away = np.linalg.norm(
+            (offset - self._whole - (offset - self._whole).mean(axis=0)) @ sites.cell, axis=1
+        )
         if np.median(away) > self._reach:
             raise DataError(
                 f"anions that are {np.median(away):.1f} Å from those of the crystal",
@@ -146,11 +149,13 @@ class _Inside:
         lost = np.flatnonzero(~walked(self._tiling, points, site, image))
         torn = self._found_again(points, free, lost, site, image)
         return _Found(
-            site.reshape(frames, ions), image.reshape(frames, ions, 3), np.bincount(frame[torn], minlength=frames)
+            site.reshape(frames, ions),
+            image.reshape(frames, ions, 3),
+            np.bincount(frame[torn], minlength=frames),
         )
 
     def _anions(self, fractional: Array, cells: Array) -> tuple[Array, Array]:
-        """Return where the tiling's vertices are (frames, a, 3), Å, and the drift, in fractions of the cell."""
+        """Return where the tiling's vertices are (frames, a, 3), Å, and the fractional drift."""
         offset = fractional - self._reference
         drift = offset.mean(axis=1)
         offset -= drift[:, None]
@@ -174,7 +179,8 @@ class _Inside:
         if torn.any():
             left = again.take(np.flatnonzero(torn))
             depths = np.stack(
-                [depth(self._tiling, left, sites[torn, k], images[torn, k]) for k in range(sites.shape[1])], axis=1
+                [depth(self._tiling, left, sites[torn, k], images[torn, k]) for k in range(sites.shape[1])],
+                axis=1,
             )
             best = depths.argmax(axis=1)
             rows = np.flatnonzero(torn)

@@ -1,4 +1,4 @@
-"""Where the framework of a run is: its mean structure, and its atoms put in order again where they changed."""
+"""The mean framework of runs, and its atoms named anew where they changed places."""
 
 from collections.abc import Iterator, Sequence
 

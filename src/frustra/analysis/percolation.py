@@ -28,8 +28,8 @@ class PercolationSettings(Settings):
     )
     shuffle: Literal["kind", "all"] = Field(
         "all",
-        description="among which sites values are shuffled to compare: all that were visited, or those of one "
-        "kind (oct, tet, other)",
+        description="among which sites values are shuffled to compare: all that were visited, or those of "
+        "one kind (oct, tet, other)",
     )
     shuffles: int = Field(200, ge=20, description="how many times values are shuffled")
     samples: int = Field(200, ge=20, description="resamplings for the errors")

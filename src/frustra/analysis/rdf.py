@@ -195,7 +195,9 @@ def shells_of(
         np.unique(np.concatenate([run.indices_of(s) for s in several])) for several in (firsts, second)
     )
     if len(around) <= 1 and np.isin(around, centre).all():
-        raise AnalysisError(f"a single {'/'.join(firsts)}", "two atoms for a distance", "enlarge the supercell")
+        raise AnalysisError(
+            f"a single {'/'.join(firsts)}", "two atoms for a distance", "enlarge the supercell"
+        )
     if edges is None:
         edges = _edges(run.read([0], []).cells[0])
     edges = np.asarray(edges, dtype=float)

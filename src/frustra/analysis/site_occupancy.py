@@ -1,10 +1,12 @@
 """How many ions are in the sites of each class, and which ions are where no two should be at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import f as f_distribution
 from scipy.stats import t as student
 
 from frustra.analysis.occupancy import occupancy_entropy
@@ -18,7 +20,7 @@ BLOCKS = 8
 """Blocks of time in each run from which errors come."""
 
 CHUNK = 2**22
-"""Sites times frames that are held at once."""
+"""Numbers that are held at once."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,6 @@ class ClassOccupancy:
     """Mean number of ions per site; the error is NaN where no block of time differs from another."""
     share: float
     """Part of all ions that are in these sites."""
-    agreement: float
-    """Birge ratio: root of χ² of the runs about their mean, per degree of freedom; the error is widened by it
-    where it is above 1. NaN for a single run."""
 
 
 @dataclass(frozen=True)
@@ -92,23 +91,21 @@ def occupancy_of(runs: Sequence[Visits], sites: Sites, labels: NDArray[np.str_] 
         raise AnalysisError("a run of fewer than two frames", "at least two for an occupancy")
     labels = sites.label if labels is None else labels
     ions = len(runs[0].ions)
-    held = [v.held(len(sites)) for v in runs]
     blocks = [np.array([_mean(b, len(sites)) for b in _cut(v.site)]) for v in runs]
-    value, error, _ = _pooled([b[:, :-1] for b in blocks])
-    entropy = occupancy_entropy(held, ions)
-    counts = sum(_shared(v.site, len(sites)) for v in runs)
+    frames = [np.array([len(b) for b in _cut(v.site)], dtype=float) for v in runs]
+    value, error, _ = _pooled([b[:, :-1] for b in blocks], frames)
     return Occupancy(
         per_site=value,
         per_site_std=error,
-        classes=tuple(_class(str(n), labels == n, [b[:, :-1] for b in blocks], ions) for n in np.unique(labels)),
-        shared=counts / sum(len(v) for v in runs),
-        nowhere=_estimate([b[:, -1] / ions for b in blocks]),
-        entropy=entropy[:2],
+        classes=tuple(_class(str(n), labels == n, blocks, frames) for n in np.unique(labels)),
+        shared=sum(_shared(v.site) for v in runs) / sum(len(v) for v in runs),
+        nowhere=_estimate([b[:, -1] / ions for b in blocks], frames),
+        entropy=occupancy_entropy([v.held(len(sites)) for v in runs], ions)[:2],
         violations=_violations(runs, sites),
     )
 
 
-def _cut(series: NDArray[np.generic]) -> list[NDArray[np.generic]]:
+def _cut(series: NDArray[Any]) -> list[NDArray[Any]]:
     return np.array_split(series, min(BLOCKS, len(series)))
 
 
@@ -118,44 +115,50 @@ def _mean(block: NDArray[np.generic], sites: int) -> Array:
     return found
 
 
-def _pooled(blocks: Sequence[Array]) -> tuple[Array, Array, Array]:
-    """Return mean, standard error and Birge ratio of means over blocks, (blocks, …) for each run.
+def _pooled(blocks: Sequence[Array], frames: Sequence[Array]) -> tuple[Array, Array, Array]:
+    """Return mean of means over blocks, its standard error and the degrees of freedom of that.
 
-    The scatter of the blocks about the mean of their own run makes the error; it is widened by the Birge
-    ratio where the means of the runs differ by more than that.
+    The scatter of the blocks about the mean of their own run makes the error, unless the runs differ by more
+    than that explains (F test at 5 %): then it is the scatter of the runs.
+
+    Parameters
+    ----------
+    blocks, frames
+        (blocks, …) for each run, and (blocks,) how long they are.
     """
-    weights = np.array([len(b) for b in blocks], dtype=float)
-    means = np.array([b.mean(axis=0) for b in blocks])
-    value = np.tensordot(weights / weights.sum(), means, 1)
-    freedom = weights.sum() - len(blocks)
-    within = sum(((b - m) ** 2).sum(axis=0) for b, m in zip(blocks, means, strict=True)) / max(freedom, 1)
-    error = np.sqrt(within / weights.sum())
+    mean_length = np.concatenate(frames).mean()
+    weights = [f / mean_length for f in frames]
+    totals = np.array([w.sum() for w in weights])
+    means = np.array([np.tensordot(w / w.sum(), b, 1) for w, b in zip(weights, blocks, strict=True)])
+    value = np.tensordot(totals / totals.sum(), means, 1)
+    freedom = sum(len(b) for b in blocks) - len(blocks)
+    squares = [np.tensordot(w, (b - m) ** 2, 1) for w, b, m in zip(weights, blocks, means, strict=True)]
+    within = np.sum(squares, axis=0) / freedom
     if len(blocks) < 2:
-        return value, error, np.full_like(value, np.nan)
-    between = np.tensordot(weights, (means - value) ** 2, 1) / (len(blocks) - 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        birge = np.where(between > 0, np.sqrt(between / within), 0.0)
-    apart = np.sqrt(between / weights.sum())
-    return value, np.maximum(error, apart), birge
+        return value, np.sqrt(within / totals.sum()), np.full_like(value, freedom)
+    between = np.tensordot(totals, (means - value) ** 2, 1) / (len(blocks) - 1)
+    apart = between > within * f_distribution.ppf(0.95, len(blocks) - 1, freedom)
+    error = np.sqrt(np.where(apart, between, within) / totals.sum())
+    return value, error, np.where(apart, len(blocks) - 1.0, freedom)
 
 
-def _estimate(blocks: Sequence[Array]) -> Estimate:
+def _estimate(blocks: Sequence[Array], frames: Sequence[Array]) -> Estimate:
     """Return a mean over blocks with its 95 % interval; no error where no block differs from another."""
-    value, error, _ = _pooled(blocks)
+    value, error, freedom = (float(v) for v in _pooled(blocks, frames))
     if error <= 0:
-        return Estimate(float(value), np.nan, np.nan, np.nan)
-    reach = float(error) * float(student.ppf(0.975, max(sum(len(b) for b in blocks) - len(blocks), 1)))
-    return Estimate(float(value), float(error), max(0.0, float(value) - reach), float(value) + reach)
+        return Estimate(value, np.nan, np.nan, np.nan)
+    reach = error * float(student.ppf(0.975, freedom))
+    return Estimate(value, error, max(0.0, value - reach), value + reach)
 
 
-def _class(name: str, inside: BoolArray, blocks: Sequence[Array], ions: int) -> ClassOccupancy:
-    parts = [b[:, inside].mean(axis=1) for b in blocks]
-    birge = float(_pooled(parts)[2])
-    occupancy = _estimate(parts)
-    return ClassOccupancy(name, int(inside.sum()), occupancy, occupancy.value * int(inside.sum()) / ions, birge)
+def _class(name: str, inside: BoolArray, blocks: Sequence[Array], frames: Sequence[Array]) -> ClassOccupancy:
+    """Return the occupancy of a class; the last column of the blocks is for ions nowhere."""
+    occupancy = _estimate([b[:, :-1][:, inside].mean(axis=1) for b in blocks], frames)
+    sites = int(inside.sum())
+    return ClassOccupancy(name, sites, occupancy, occupancy.value * sites / float(blocks[0][0].sum()))
 
 
-def _shared(site: NDArray[np.int32], sites: int) -> int:
+def _shared(site: NDArray[np.int32]) -> int:
     """Return how many sites hold more than one ion, summed over the frames."""
     ordered = np.sort(site, axis=1)
     again = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)
@@ -166,38 +169,67 @@ def _shared(site: NDArray[np.int32], sites: int) -> int:
 
 def _violations(runs: Sequence[Visits], sites: Sites) -> tuple[Violation, ...]:
     """Count mobile ions beyond whose faces there is another cation, by the kinds of both."""
-    neighbours = _Neighbours.of(sites)
-    if not neighbours.names:
-        return ()
-    found: list[list[tuple[Array, Array]]] = [[] for _ in neighbours.names]
-    for visits in runs:
-        beyond = np.concatenate([neighbours.seen(part, sites) for part in _parts(visits.site, len(sites))])
-        for parts, column in zip(found, range(len(neighbours.names)), strict=True):
-            parts.append((beyond[:, column] / len(visits.ions), beyond[:, column] > 0))
+    beyond = _beyond(sites)
+    counts = [_counted(visits, beyond, len(sites)) for visits in runs]
     violations = []
-    for name, parts in zip(neighbours.names, found, strict=True):
-        blocks = [np.array([b.mean() for b in _cut(ions)]) for ions, _ in parts]
-        frames = np.concatenate([any_ for _, any_ in parts])
-        violations.append(Violation(name, _estimate(blocks), float(frames.mean())))
+    for number, name in enumerate(beyond):
+        shares = [c[:, number] / len(v.ions) for c, v in zip(counts, runs, strict=True)]
+        blocks = [np.array([b.mean() for b in _cut(s)]) for s in shares]
+        frames = [np.array([len(b) for b in _cut(s)], dtype=float) for s in shares]
+        seen = float((np.concatenate(shares) > 0).mean())
+        violations.append(Violation(name, _estimate(blocks, frames), seen))
     return tuple(violations)
 
 
-def _parts(site: NDArray[np.int32], sites: int) -> Iterator[NDArray[np.int32]]:
-    step = max(1, CHUNK // max(sites, 1))
-    for start in range(0, len(site), step):
-        yield site[start : start + step]
+def _beyond(sites: Sites) -> dict[str, IntArray | BoolArray]:
+    """Return for each kind of pair what is beyond the faces of every site.
+
+    For two mobile ions it is (n + 1, k), neighbouring sites, filled up with n; for a mobile ion and a
+    framework cation (n + 1,), whether there is one. The last row is for ions nowhere.
+    """
+    faces = sites.links.faces
+    here = np.concatenate([faces.pairs[:, 0], faces.pairs[:, 1]])
+    there = np.concatenate([faces.pairs[:, 1], faces.pairs[:, 0]])
+    here, there = here[sites.open[here]], there[sites.open[here]]
+    free = sites.open[there]
+    kinds = np.sort(np.stack([sites.kind[here], sites.kind[there]]), axis=0)
+    pair = np.char.add(np.char.add(kinds[0], "–"), kinds[1])
+    found: dict[str, IntArray | BoolArray] = {}
+    for name in np.unique(pair[free]):
+        chosen = free & (pair == name)
+        found[str(name)] = _table(here[chosen], there[chosen], len(sites))
+    fixed = np.char.add(np.char.add(sites.kind[here], "–"), sites.held[there])
+    for name in np.unique(fixed[~free]):
+        touched = np.zeros(len(sites) + 1, bool)
+        touched[here[~free & (fixed == name)]] = True
+        found[str(name)] = touched
+    return found
 
 
-@dataclass(frozen=True)
-class _Neighbours:
-    """Sites beyond the faces of every site, by what a pair of cations there is called."""
+def _table(here: IntArray, there: IntArray, sites: int) -> IntArray:
+    """Return the partners `there` of every `here`, a row for each site, filled up with `sites`."""
+    order = np.argsort(here, kind="stable")
+    number = np.bincount(here, minlength=sites)
+    rank = np.arange(len(here)) - (np.cumsum(number) - number)[here[order]]
+    table = np.full((sites + 1, int(number.max())), sites)
+    table[here[order], rank] = there[order]
+    return table
 
-    names: tuple[str, ...]
-    mobile: tuple[tuple[IntArray, IntArray], ...]
-    """For each name of two mobile ions (sites, k) neighbours, filled up with the number of sites, and …"""
-    framework: tuple[BoolArray, ...]
-    """for each name with a framework cation (sites,) whether there is one."""
 
-    @classmethod
-    def of(cls, sites: Sites) -> "_Neighbours":
-        raise NotImplementedError
+def _counted(visits: Visits, beyond: dict[str, IntArray | BoolArray], sites: int) -> IntArray:
+    """Return the number of ions in each frame that have what is looked for, (frames, names)."""
+    widest = max((t.shape[1] for t in beyond.values() if t.ndim == 2), default=1)
+    step = max(1, CHUNK // (len(visits.ions) * widest + sites))
+    counts = np.zeros((len(visits), len(beyond)), np.int64)
+    for start in range(0, len(visits), step):
+        site = visits.site[start : start + step]
+        held = np.zeros((len(site), sites + 1), bool)
+        np.put_along_axis(held, site.astype(np.int64), True, axis=1)
+        held[:, -1] = False  # nowhere is no neighbour
+        flat, rows = held.ravel(), (sites + 1) * np.arange(len(site))[:, None]
+        for number, table in enumerate(beyond.values()):
+            seen = np.zeros(site.shape, bool)
+            for column in table.T if table.ndim == 2 else []:
+                seen |= flat[rows + column[site]]
+            counts[start : start + step, number] = (seen if table.ndim == 2 else table[site]).sum(axis=1)
+    return counts

@@ -73,7 +73,7 @@ def symmetry_of(cell: Array, places: Array, kinds: IntArray, symprec: float) -> 
         return no_symmetry()
     rotations = np.asarray(found.rotations, dtype=np.int64)
     # in the standard setting, x' = P x + p, translations are fractions; so is P⁻¹ p as an origin
-    origin: Array = -np.linalg.solve(found.transformation_matrix, found.origin_shift)
+    origin = np.asarray(-np.linalg.solve(found.transformation_matrix, found.origin_shift), dtype=float)
     steps = found.translations - np.einsum("kij,j->ki", np.eye(3) - rotations, origin)
     translations = np.array(steps % 1.0, dtype=float)
     translations[np.abs(steps - np.rint(steps)) < EXACT] = 0.0

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from frustra.analysis.rdf_curve import Radial
 from frustra.plots.style import COVER, DASHED, GREY, new_axes, temperature_colours
 from frustra.surveys.rdf import PairCurves
 
@@ -65,10 +66,13 @@ def _draw(ax: "Axes", pair: PairCurves, colours: dict[float, tuple[float, ...]])
     end = next((p.end for p in pair.peaks if p is not None), None)
     if end is not None:
         ax.axvline(end, color=GREY, lw=0.7, zorder=0)
-    highest = max(
-        (float(np.nanmax(c.values)) for c in pair.curves if np.isfinite(c.values).any()), default=1.0
-    )
-    ax.set_ylim(0, ROOM * max(highest, 1.5))
+    ax.set_ylim(0, ROOM * max(1.5, *(_top(c) for c in pair.curves)))
     ax.set_xlim(0, pair.curves[0].r[-1])
     ax.set_ylabel("$g(r)$")
     ax.text(0.015, 0.93, f"{pair.first}–{pair.second}", transform=ax.transAxes, va="top")
+
+
+def _top(curve: Radial) -> float:
+    """Return the highest value with its error, but not of errors that are larger than the value."""
+    values, errors = np.nan_to_num(curve.values), COVER * np.nan_to_num(curve.std)
+    return float((values + np.minimum(errors, values)).max())

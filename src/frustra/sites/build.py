@@ -36,8 +36,8 @@ def sites_of(
     atoms
         The crystal, or the mean positions of a run's atoms.
     anions
-        Elements whose atoms are the vertices. Of a polyatomic anion these are either its outer atoms (the S of
-        PS4, whose P is then a cation that holds a site), or its centre (the B of BH4).
+        Elements whose atoms are the vertices. Of a polyatomic anion these are either its outer atoms (the S
+        of PS4, whose P is then a cation that holds a site), or its centre (the B of BH4).
     specie
         The mobile element, which is no part of the framework. None if all other atoms are framework.
     symmetry

@@ -1,23 +1,18 @@
-"""Where a mobile ion can sit: coordination polyhedra of the anion sublattice.
+"""The polyhedron around an ion, from its distances to the anions alone.
 
-Nothing here needs a reference structure. An ion's polyhedron is the set of anions before the largest
-relative gap in its sorted anion distances; the sites of a crystal are the centres of the empty spheres
-between its anions (Delaunay circumcentres), merged and labelled by the same rule.
+It is the set of anions before the largest relative gap in the sorted distances.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers, covalent_radii
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import Delaunay
 
 from frustra.arrays import Array, BoolArray, IntArray
-from frustra.errors import StructureError
-from frustra.geometry import clusters, nearest_neighbours, with_images, wrap
+from frustra.geometry import nearest_neighbours
 from frustra.structures import indices_of
 
 _SMALLEST, _LARGEST = 3, 8  # coordination numbers that the gap rule may return
@@ -37,22 +32,6 @@ class Coordination(NamedTuple):
     """(n,) distance to the nearest anion, Å."""
     centre: Array
     """(n, 3) mean position of the polyhedron's anions, Å, in the image nearest the ion."""
-
-
-@dataclass(frozen=True)
-class Sites:
-    """The interstitial sites of an anion sublattice."""
-
-    positions: Array
-    """(n, 3), Å, in the home cell."""
-    kind: NDArray[np.str_]
-    """(n,) one of `SITE_KINDS`."""
-    coordination: IntArray
-    """(n,) anions around the site."""
-
-    def __len__(self) -> int:
-        """Return the number of sites."""
-        return len(self.positions)
 
 
 def coordination_of(
@@ -124,48 +103,3 @@ def _in_tetrahedron(bonds: Array) -> BoolArray:
 
 def _kind_of(number: IntArray) -> NDArray[np.str_]:
     return np.where(number == 6, "oct", np.where(number == 4, "tet", "other"))
-
-
-def sites_of(atoms: Atoms, anions: Sequence[str]) -> Sites:
-    """Find every interstitial site of the anion sublattice.
-
-    Delaunay circumcentres within 0.9 Å are merged; each merged centre is labelled by
-    `coordination_of` and moved to the centre of its polyhedron. Sites that hold a framework cation are
-    among them.
-
-    Raises
-    ------
-    StructureError
-        Fewer than four anions, from which no polyhedron can be made.
-    """
-    cell = atoms.cell.array
-    points = atoms.positions[indices_of(atoms, *anions)]
-    if len(points) < 4:
-        raise StructureError(
-            f"only {len(points)} anions ({', '.join(anions)}) in the structure",
-            "at least four",
-            "enlarge `supercell`",
-        )
-    margin = 2.5 * (abs(np.linalg.det(cell)) / len(points)) ** (1 / 3)
-    centres = _empty_sphere_centres(with_images(points, cell, margin).positions)
-    _, centres = clusters(_inside(centres, cell), cell, _MERGE)
-    _, centres = clusters(coordination_of(centres, points, cell).centre, cell, _MERGE)
-    found = coordination_of(centres, points, cell)
-    return Sites(wrap(centres, cell), found.kind, found.number)
-
-
-def _empty_sphere_centres(points: Array) -> Array:
-    corners = points[Delaunay(points).simplices]
-    edges = corners[:, 1:] - corners[:, :1]
-    volumes = np.abs(np.linalg.det(edges))
-    solid = volumes > _SLIVER * np.median(volumes)
-    edges, corners = edges[solid], corners[solid]
-    offsets = np.linalg.solve(2 * edges, (edges**2).sum(axis=2)[..., None])[..., 0]
-    centres: Array = corners[:, 0] + offsets
-    return centres
-
-
-def _inside(points: Array, cell: Array) -> Array:
-    """Keep the points of the home cell, with a rim so that none is lost to rounding on a face."""
-    fractional = points @ np.linalg.inv(cell)
-    return points[np.all((fractional > -0.02) & (fractional < 1.02), axis=1)]

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial import Delaunay
 
-from frustra.arrays import Array, IntArray
+from frustra.arrays import Array, BoolArray, IntArray
 from frustra.errors import StructureError
 from frustra.geometry import minkowski, perpendicular_heights
 
 JITTER = 1e-5
-"""Points are moved by this much of their mean distance, images alike, and space is strained by as much, before
-they are triangulated.
+"""Points are moved by this much of their mean distance, images alike, and space is strained by as much,
+before they are triangulated.
 
 In a perfect lattice many points lie on one sphere, and which of the possible tetrahedra are found would
 differ from image to image. The positions themselves stay as they are."""
@@ -143,18 +143,18 @@ def canonical(corners: IntArray, shifts: IntArray) -> tuple[IntArray, IntArray, 
     return best[:, :size], best[:, size:].reshape(count, size, 3), taken
 
 
-def _chosen(corners: IntArray, lowest: IntArray, k: int) -> IntArray:
+def _chosen(corners: IntArray, lowest: IntArray, k: int) -> BoolArray:
     """Return whether one of the first k corners was a candidate."""
-    found: IntArray = (corners[:, :k] == lowest[:, None]).any(axis=1)
+    found: BoolArray = (corners[:, :k] == lowest[:, None]).any(axis=1)
     return found
 
 
-def _less(one: IntArray, other: IntArray) -> IntArray:
+def _less(one: IntArray, other: IntArray) -> BoolArray:
     """Return, row by row, whether one comes before the other."""
     differ = one != other
     where = differ.argmax(axis=1)
     rows = np.arange(len(one))
-    less: IntArray = differ.any(axis=1) & (one[rows, where] < other[rows, where])
+    less: BoolArray = differ.any(axis=1) & (one[rows, where] < other[rows, where])
     return less
 
 

@@ -1,4 +1,4 @@
-"""In which polyhedron of a tiling a point lies, when the anions have moved: many frames and points at once."""
+"""In which polyhedron of a tiling a point lies when the anions have moved, for many frames at once."""
 
 from dataclasses import dataclass
 
@@ -77,7 +77,7 @@ def _left(tiling: Tiling, points: Points, site: IntArray, image: IntArray) -> tu
     """Return which points are outside their site, and through which triangle they left it."""
     triangles = _triangles(tiling, points, site, image)
     volumes = _volume(triangles[:, :, 0], triangles[:, :, 1], triangles[:, :, 2])
-    outside = (volumes < -EDGE).any(axis=1)
+    outside: BoolArray = np.any(volumes < -EDGE, axis=1)
     face = np.zeros(len(site), dtype=np.int64)
     rows = np.flatnonzero(outside)
     if len(rows):
@@ -114,7 +114,7 @@ def _cone(triangles: Array, count: IntArray) -> IntArray:
     # a vertex of the polyhedron belongs to several triangles: the mean over triangles is inside all the same
     middle = (triangles.mean(axis=2) * real[..., None]).sum(axis=1) / count[:, None]
     corners = triangles - middle[:, None, None]
-    ray = np.broadcast_to(-middle[:, None], corners.shape[:2] + (3,))
+    ray = np.broadcast_to(-middle[:, None], (*corners.shape[:2], 3))
     a, b, c = corners[:, :, 0], corners[:, :, 1], corners[:, :, 2]
     weights = np.stack([_volume(ray, b, c), _volume(a, ray, c), _volume(a, b, ray)], axis=-1)
     whole = np.maximum(_volume(a, b, c), 1e-9)

@@ -68,7 +68,7 @@ def merged(tetrahedra: Tetrahedra, points: Array, cell: Array) -> Polyhedra:
         step = first.members[one] + tetrahedra.steps[one, corner] - second.members[other]
         if first is second:
             continue
-        beside = {(v[0], *(int(x) for x in np.add(v[1:], step))) for v in second.vertices}
+        beside = _moved(second.vertices, step)
         together = first.vertices | beside
         if _roundness(together, points, cell) > ROUND:
             continue
@@ -82,8 +82,14 @@ def merged(tetrahedra: Tetrahedra, points: Array, cell: Array) -> Polyhedra:
 
 
 def _alone(t: int, tetrahedra: Tetrahedra) -> _Group:
-    pairs = zip(tetrahedra.corners[t], tetrahedra.shifts[t], strict=True)
-    return _Group(t, {(int(c), *(int(x) for x in s)) for c, s in pairs})
+    pairs = zip(tetrahedra.corners[t].tolist(), tetrahedra.shifts[t].tolist(), strict=True)
+    return _Group(t, {(corner, a, b, c) for corner, (a, b, c) in pairs})
+
+
+def _moved(vertices: set[Vertex], step: IntArray) -> set[Vertex]:
+    """Return the vertices, so many cell vectors on."""
+    x, y, z = step.tolist()
+    return {(corner, a + x, b + y, c + z) for corner, a, b, c in vertices}
 
 
 def _take_apart(home: dict[int, _Group], tetrahedra: Tetrahedra, points: Array, cell: Array) -> None:
@@ -104,15 +110,14 @@ def _absorb(home: dict[int, _Group], tetrahedra: Tetrahedra) -> None:
                 continue
             # where this tetrahedron lies in the frame of the other's group
             back = around.members[int(other)] - step
-            placed = {(v[0], *(int(x) for x in np.add(v[1:], back))) for v in alone.vertices}
-            if placed <= around.vertices:
+            if _moved(alone.vertices, back) <= around.vertices:
                 around.members[t] = back
                 home[t] = around
                 break
 
 
 def _close_faces(tetrahedra: Tetrahedra, cell: Array) -> list[tuple[int, int]]:
-    """Return faces, as tetrahedron and opposite corner, with close centres on both sides, the closest first."""
+    """Return faces, as tetrahedron and opposite corner, between close centres, the closest first."""
     beyond = tetrahedra.centres[tetrahedra.neighbours] + tetrahedra.steps @ cell
     distance = np.linalg.norm(beyond - tetrahedra.centres[:, None], axis=2)
     size = (tetrahedra.radii[tetrahedra.neighbours] + tetrahedra.radii[:, None]) / 2

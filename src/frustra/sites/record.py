@@ -41,9 +41,9 @@ class Links:
 class Tiling:
     """Polyhedra of neighbouring anions that fill the cell without gap or overlap, bounded by triangles.
 
-    Their vertices are atoms, so that the tiling follows them: with other positions of the same anions the same
-    polyhedra fill space again, as long as none turns inside out. Polyhedra with fewer triangles than the one
-    with most have their last ones repeated.
+    Their vertices are atoms, so that the tiling follows them: with other positions of the same anions the
+    same polyhedra fill space again, as long as none turns inside out. Polyhedra with fewer triangles than
+    the one with most have their last ones repeated.
     """
 
     anions: IntArray

@@ -1,5 +1,8 @@
 """Which sites are equivalent under the symmetry of the framework."""
 
+import warnings
+from typing import Any
+
 import numpy as np
 import spglib
 from ase import Atoms
@@ -50,15 +53,16 @@ def _orbits(
     cell = framework.cell.array
     inverse = np.linalg.inv(cell)
     fixed = (cell, framework.positions @ inverse, framework.numbers)
-    operations = spglib.get_symmetry(fixed, symprec=tolerance)
-    if operations is None:
+    group = _dataset(fixed, tolerance)
+    if group is None:
         return None
+    operations = list(zip(group.rotations, group.translations, strict=True))
     orbit, centred = _mapped(positions @ inverse, cell, kind, operations, 5 * tolerance)
-    if orbit is None or len(operations["rotations"]) == 1:
+    if orbit is None or len(operations) == 1:
         return np.arange(len(positions)), np.full(len(positions), "")
     numbers = np.concatenate([framework.numbers, 200 + orbit])
     both = (cell, np.concatenate([fixed[1], centred]), numbers)
-    dataset = spglib.get_symmetry_dataset(both, symprec=tolerance)
+    dataset = _dataset(both, tolerance)
     if dataset is None or dataset.number == 1:
         return orbit, np.full(len(positions), "")
     letters = np.array(dataset.wyckoffs)[len(framework) :]
@@ -67,8 +71,25 @@ def _orbits(
     return orbit, np.array([f"{m}{w}" for m, w in zip(count, letters, strict=True)])
 
 
+def _dataset(atoms: tuple[Array, Array, IntArray], tolerance: float) -> Any:
+    """Return spglib's dataset; None where it finds no group, which it tells in one way or another."""
+    cell, places, numbers = atoms
+    with warnings.catch_warnings():  # it warns that some day it will raise in place of returning None
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            return spglib.get_symmetry_dataset(
+                (cell.tolist(), places.tolist(), numbers.tolist()), symprec=tolerance
+            )
+        except spglib.SpglibError:
+            return None
+
+
 def _mapped(
-    fractional: Array, cell: Array, kind: NDArray[np.str_], operations: dict[str, Array], near: float
+    fractional: Array,
+    cell: Array,
+    kind: NDArray[np.str_],
+    operations: list[tuple[IntArray, Array]],
+    near: float,
 ) -> tuple[IntArray | None, Array]:
     """Return orbits, and every site's mean over the images that the operations make of its equivalents.
 
@@ -76,7 +97,7 @@ def _mapped(
     """
     count = len(fractional)
     links, sums = [], np.zeros((count, 3))
-    for rotation, translation in zip(operations["rotations"], operations["translations"], strict=True):
+    for rotation, translation in operations:
         moved = fractional @ rotation.T + translation
         found = nearest_neighbours(moved @ cell, fractional @ cell, cell, 1)
         target = found.index[:, 0]
