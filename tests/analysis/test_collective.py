@@ -48,7 +48,7 @@ def test_links_and_strings_are_those_of_all_pairs(seed, hops, window, begin):
 
 
 def concerted(size, ions=12, frames=400):
-    """Return visits of ions far apart on a row: some move up by one after the other, all others at odd times."""
+    """Return visits of ions on a row: some move up by one after the other, all others at odd times."""
     place = np.tile(4 * np.arange(ions), (frames, 1))
     place[:, :size] = 2 * size - 2 * np.arange(size)  # each behind the one before
     for k in range(size):

@@ -13,7 +13,7 @@ from tests.helpers import seeds
 SITES = 6
 
 
-def naive(site, image, settle, window):
+def naive(site, image, settle, window):  # noqa: C901, PLR0912 - one step after the other
     """Return the hops of every ion by walking through its frames one by one."""
     found = []
     for ion in range(site.shape[1]):
@@ -72,7 +72,11 @@ def test_hops_are_those_of_a_walk_through_the_frames(seed, settle, frames, ions)
         assert (hops.origin[i], hops.target[i]) == (origin[0], target[0])
         assert hops.shift[i].tolist() == [b - a for a, b in zip(origin[1:], target[1:], strict=True)]
         assert hops.via[i] in via
-        assert np.isnan(hops.residence[i]) if stayed is None else hops.residence[i] == pytest.approx(0.1 * stayed)
+        assert (
+            np.isnan(hops.residence[i])
+            if stayed is None
+            else hops.residence[i] == pytest.approx(0.1 * stayed)
+        )
     assert hops.recrossed.tolist() == undone
 
 

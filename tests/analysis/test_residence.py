@@ -87,7 +87,9 @@ def test_time_at_risk_is_all_of_it_and_events_are_all_hops():
     assert sum(p.per_ion.events for p in rates) == len(hops)
     assert sum(t.sum() for t in spent([hops], np.ones(SITES, bool))) == pytest.approx(hops.observed)
     assert rates[0].per_ion.time == pytest.approx(hops.observed)
-    assert sum(r.departures.time for r in residences_of([hops], chain(SITES).label)) == pytest.approx(hops.observed)
+    assert sum(r.departures.time for r in residences_of([hops], chain(SITES).label)) == pytest.approx(
+        hops.observed
+    )
     assert hops.observed == pytest.approx(24 * (799 - 0) * STEP)
 
 

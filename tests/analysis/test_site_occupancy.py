@@ -19,7 +19,10 @@ def run_of(rng, duration=1000, ions=24, rates=(0.05, 0.2)):
     walks = jumps(rng, rates, duration, ions)
     in_tet = rng.random(ions) < rates[0] / sum(rates)  # even places are oct
     walks = [[(t, p + int(odd)) for t, p in w] for w, odd in zip(walks, in_tet, strict=True)]
-    fresh = [w if not odd else _restart(rng, rates, duration, w[0][1]) for w, odd in zip(walks, in_tet, strict=True)]
+    fresh = [
+        w if not odd else _restart(rng, rates, duration, w[0][1])
+        for w, odd in zip(walks, in_tet, strict=True)
+    ]
     return on_chain(sampled(fresh, STEP, int(duration / STEP)), SITES, timestep=STEP)
 
 

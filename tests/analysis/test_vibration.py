@@ -70,7 +70,9 @@ def walks(rng, frames, timestep, frequency=8.0, damping=2.0):
     x, v, path = np.zeros((8, 3)), THERMAL * rng.normal(size=(8, 3)), np.zeros((frames, 8, 3))
     for frame in range(frames):
         for _ in range(4):
-            v += -(omega**2) * x * timestep / 4 - damping * v * timestep / 4 + noise * rng.normal(size=x.shape)
+            v += (
+                -(omega**2) * x * timestep / 4 - damping * v * timestep / 4 + noise * rng.normal(size=x.shape)
+            )
             x += v * timestep / 4
         path[frame] = x
     return trajectory(path, timestep=timestep)

@@ -38,7 +38,9 @@ def chain(sites: int, across: float = 10.0, **changes: Any) -> Sites:
     return Sites(**{**fields, **changes})
 
 
-def visits(site: np.ndarray, image: np.ndarray | None = None, timestep: float = 0.1, **changes: Any) -> Visits:
+def visits(
+    site: np.ndarray, image: np.ndarray | None = None, timestep: float = 0.1, **changes: Any
+) -> Visits:
     """Return the visits (frames, ions) at 600 K."""
     frames, ions = site.shape
     fields: dict[str, Any] = {
@@ -53,7 +55,7 @@ def visits(site: np.ndarray, image: np.ndarray | None = None, timestep: float = 
 
 
 def on_chain(place: np.ndarray, sites: int, **changes: Any) -> Visits:
-    """Return the visits of ions at some place of an endless chain, which is the site and its image along c."""
+    """Return visits of places on an endless chain, which are a site and its image along c."""
     image = np.zeros((*place.shape, 3), int)
     image[..., 2] = place // sites
     return visits(place % sites, image, **changes)

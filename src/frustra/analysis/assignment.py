@@ -6,11 +6,11 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from frustra.analysis.framework import STRAYED, places_left, rigid_shift
-from frustra.arrays import Array, IntArray
+from frustra.arrays import Array, BoolArray, IntArray
 from frustra.errors import DataError
 from frustra.geometry import nearest_neighbours, with_images
 from frustra.sites import Sites, Tiling
-from frustra.sites.locate import Points, depth, walked
+from frustra.sites.locate import Moved, Mover, depth, walked
 from frustra.trajectory import Frames, Trajectory
 from frustra.visits import Visits
 
@@ -111,7 +111,7 @@ class _Inside:
     """Ions go to the polyhedron that contains them."""
 
     def __init__(self, run: Frames, sites: Sites, tiling: Tiling) -> None:
-        self.atoms, self._tiling, self._places = tiling.anions, tiling, _Places(sites)
+        self.atoms, self._mover, self._places = tiling.anions, Mover(tiling), _Places(sites)
         if self.atoms.max() >= len(run.numbers):
             raise DataError(
                 f"a run with {len(run.numbers)} atoms, but sites with an anion number {self.atoms.max()}",
@@ -139,20 +139,18 @@ class _Inside:
         anions, drift = self._anions(fractional[:, ions:] - self._whole, part.cells)
         free = (fractional[:, :ions] - drift[:, None]).reshape(-1, 3)
         frame = np.repeat(np.arange(frames), ions)
-        points = Points(part.positions[:, :ions].reshape(-1, 3), frame, anions, part.cells)
+        points, moved = part.positions[:, :ions].reshape(-1, 3), self._mover.to(anions, part.cells)
         if last is None:
             begin = self._places.nearest(free[:ions])
             first, where = begin[0][:, 0], begin[1][:, 0]
         else:
             first, where = last.site[-1], last.image[-1]
         site, image = np.tile(first, frames), np.tile(where, (frames, 1))
-        lost = np.flatnonzero(~walked(self._tiling, points, site, image))
-        torn = self._found_again(points, free, lost, site, image)
-        return _Found(
-            site.reshape(frames, ions),
-            image.reshape(frames, ions, 3),
-            np.bincount(frame[torn], minlength=frames),
-        )
+        lost = np.flatnonzero(~walked(moved, points, frame, site, image))
+        candidates = self._places.nearest(free[lost], min(CANDIDATES, len(moved.corners)))
+        site[lost], image[lost], torn = _found_again(moved, points[lost], frame[lost], *candidates)
+        doubtful = np.bincount(frame[lost[torn]], minlength=frames)
+        return _Found(site.reshape(frames, ions), image.reshape(frames, ions, 3), doubtful)
 
     def _anions(self, fractional: Array, cells: Array) -> tuple[Array, Array]:
         """Return where the tiling's vertices are (frames, a, 3), Å, and the fractional drift."""
@@ -165,29 +163,32 @@ class _Inside:
             offset[t] = ordered - self._reference
         return (self._reference + offset + drift[:, None]) @ cells, drift
 
-    def _found_again(
-        self, points: Points, free: Array, lost: IntArray, site: IntArray, image: IntArray
-    ) -> IntArray:
-        """Walk anew from the nearest site; give those that still find no way to where they are deepest."""
-        if len(lost) == 0:
-            return lost
-        sites, images = self._places.nearest(free[lost], min(CANDIDATES, len(self._tiling.triangles)))
-        again = points.take(lost)
-        here, where = sites[:, 0].copy(), images[:, 0].copy()
-        ended = walked(self._tiling, again, here, where)
-        torn = ~ended
-        if torn.any():
-            left = again.take(np.flatnonzero(torn))
-            depths = np.stack(
-                [depth(self._tiling, left, sites[torn, k], images[torn, k]) for k in range(sites.shape[1])],
-                axis=1,
-            )
-            best = depths.argmax(axis=1)
-            rows = np.flatnonzero(torn)
-            here[rows], where[rows] = sites[rows, best], images[rows, best]
-        site[lost], image[lost] = here, where
-        found: IntArray = lost[torn]
-        return found
+
+def _found_again(
+    moved: Moved, points: Array, frame: IntArray, sites: IntArray, images: IntArray
+) -> tuple[IntArray, IntArray, BoolArray]:
+    """Walk anew from the nearest site; points that still find no way belong where they are deepest.
+
+    Parameters
+    ----------
+    sites, images
+        (p, k) and (p, k, 3) the nearest sites of each point.
+
+    Returns
+    -------
+    tuple
+        (p,) sites, (p, 3) images, and (p,) which points found no way.
+    """
+    site, image = sites[:, 0].copy(), images[:, 0].copy()
+    torn = ~walked(moved, points, frame, site, image)
+    rows, candidates = np.flatnonzero(torn), range(sites.shape[1])
+    if len(rows):
+        depths = [
+            depth(moved, points[rows], frame[rows], sites[rows, k], images[rows, k]) for k in candidates
+        ]
+        best = np.argmax(depths, axis=0)
+        site[rows], image[rows] = sites[rows, best], images[rows, best]
+    return site, image, torn
 
 
 def _fractional(part: Trajectory) -> Array:

@@ -96,7 +96,8 @@ def string_of(links: IntArray, hops: int) -> IntArray:
     """Return the number of the string that each hop belongs to, (hops,)."""
     ones = np.ones(len(links), bool)
     graph = coo_array((ones, (links[:, 0], links[:, 1])), shape=(hops, hops))
-    return connected_components(graph, directed=False)[1].astype(np.int64)
+    number: IntArray = connected_components(graph, directed=False)[1].astype(np.int64)
+    return number
 
 
 def strings_of(runs: Sequence[Hops], rng: np.random.Generator) -> Strings:
@@ -113,7 +114,9 @@ def strings_of(runs: Sequence[Hops], rng: np.random.Generator) -> Strings:
         Source of the shifts.
     """
     seen = _sizes([_of_ions(strings_in(h), h.ion) for h in runs])
-    shuffled = [_sizes([_of_ions(_strings(h, _shifted(h, rng)), h.ion) for h in runs]) for _ in range(SHUFFLES)]
+    shuffled = [
+        _sizes([_of_ions(_strings(h, _shifted(h, rng)), h.ion) for h in runs]) for _ in range(SHUFFLES)
+    ]
     largest = max(len(s) for s in (seen, *shuffled))
     chance = np.array([np.pad(s, (0, largest - len(s))) for s in shuffled], dtype=float)
     count = np.pad(seen, (0, largest - len(seen)))

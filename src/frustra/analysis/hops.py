@@ -328,7 +328,9 @@ def pathways_of(hops: Hops, sites: Sites) -> Pathways:
         " ".join(t for t in ("–".join(k for k in kinds[[a, b, c]] if k), str(headings[d])) if t)
         for a, b, c, d in zip(*parts, strict=True)
     ]
-    return Pathways(tuple(names), tuple(str(kinds[a]) for a in parts[0]), member[: len(hops)].astype(np.int64))
+    return Pathways(
+        tuple(names), tuple(str(kinds[a]) for a in parts[0]), member[: len(hops)].astype(np.int64)
+    )
 
 
 def directions(vectors: Array, sites: Sites) -> NDArray[np.str_]:
@@ -349,7 +351,9 @@ def directions(vectors: Array, sites: Sites) -> NDArray[np.str_]:
         cosine = np.abs(unit @ normal) / np.linalg.norm(normal)
         plane = "abc".replace("abc"[axis], "")
         return np.select(
-            [cosine >= ALONG, cosine <= np.sqrt(1 - ALONG**2)], [f"along {'abc'[axis]}", f"in {plane}"], "oblique"
+            [cosine >= ALONG, cosine <= np.sqrt(1 - ALONG**2)],
+            [f"along {'abc'[axis]}", f"in {plane}"],
+            "oblique",
         )
     cosines = np.abs(unit @ (sites.cell / np.linalg.norm(sites.cell, axis=1)[:, None]).T)
     names = np.array(["along a", "along b", "along c"])

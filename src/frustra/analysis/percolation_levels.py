@@ -281,9 +281,9 @@ def _notes(thresholds: Sequence[Threshold], noisy: Array, sign: int) -> list[str
         if not len(known):
             notes.append("errors are not known: they need snapshots of several blocks of time")
             break
-        if NOISE * abs(known.mean() - sign * t.estimate.value) > t.estimate.std:
+        if NOISE * abs(known.mean() - sign * t.estimate.value) > 1.96 * t.estimate.std:
             notes.append(
-                "the noise of the values moves the level by as much as its error or more: the interval "
+                "the noise of the values may have moved the level by more than its error tells: the interval "
                 "covers the level without it; a longer run would tell"
             )
             break

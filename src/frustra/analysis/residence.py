@@ -7,6 +7,7 @@ time is measured, and the events count as fewer where it is wider than Poisson's
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +116,7 @@ def event_rate(cells: Cells) -> EventRate:
     Stat. 29, 238, 2011). Over n, it is the inflation φ, which is at least 1. The interval is Jeffreys' for a
     Poisson mean with n/φ events. Without events, 3.0/time is the 95 % upper bound.
     """
-    events = int(round(sum(float(e.sum()) for e in cells.events)))
+    events = round(sum(float(e.sum()) for e in cells.events))
     time = sum(float(t.sum()) for t in cells.time)
     if not events:
         bound = poisson_limit(0) / time if time > 0 else np.inf
@@ -159,9 +160,7 @@ def rates_of(runs: Sequence[Hops], sites: Sites) -> tuple[Pathway, ...]:
     origins = {n: o for p in found for n, o in zip(p.names, p.origins, strict=True)}
     pathways = []
     for name, origin in sorted(origins.items()):
-        members = [
-            p.member == (p.names.index(name) if name in p.names else -1) for p in found
-        ]
+        members = [p.member == (p.names.index(name) if name in p.names else -1) for p in found]
         events = _happened(runs, members)
         pathways.append(
             Pathway(
@@ -207,17 +206,18 @@ def survival_of(runs: Sequence[Hops], inside: BoolArray) -> Survival:
     inside
         (sites,) which sites.
     """
-    durations, ended = [np.zeros(0)], [np.zeros(0, bool)]
+    durations: list[Array] = [np.zeros(0)]
+    ended = [np.zeros(0, bool)]
     for hops in runs:
         stays = hops.stays
         chosen = stays.began & inside[stays.site]
-        durations.append((stays.until - stays.first)[chosen] * hops.timestep)
+        durations.append(np.asarray((stays.until - stays.first)[chosen] * hops.timestep, dtype=float))
         ended.append(stays.ended[chosen])
     time, gone = np.concatenate(durations), np.concatenate(ended)
     order = np.sort(time)
     at, departures = np.unique(np.round(time[gone], 9), return_counts=True)
     left = len(time) - np.searchsorted(order, at - 1e-6)
-    survival = np.cumprod(1 - departures / left) if len(at) else np.zeros(0)
+    survival: Array = np.cumprod(1 - departures / left, dtype=float)
     with np.errstate(divide="ignore", invalid="ignore"):
         greenwood = np.cumsum(departures / (left * (left - departures)))
         std = np.where(survival > 0, survival * np.sqrt(greenwood), 0.0)
@@ -233,9 +233,9 @@ def spent(runs: Sequence[Hops], inside: BoolArray) -> tuple[Array, ...]:
         first, until, row = stays.first[chosen], stays.until[chosen], stays.row[chosen]
         columns = [
             np.bincount(row, np.clip(np.minimum(until, b) - np.maximum(first, a), 0, None), hops.ions)
-            for a, b in zip(edges[:-1], edges[1:], strict=True)
+            for a, b in pairwise(edges)
         ]
-        found.append(np.stack(columns, axis=1) * hops.timestep)
+        found.append(np.asarray(np.stack(columns, axis=1) * hops.timestep, dtype=float))
     return tuple(found)
 
 
@@ -332,4 +332,3 @@ def activations_of(
         except AnalysisError as refusal:
             found[name] = refusal
     return found
-

@@ -109,7 +109,7 @@ def _cut(series: NDArray[Any]) -> list[NDArray[Any]]:
     return np.array_split(series, min(BLOCKS, len(series)))
 
 
-def _mean(block: NDArray[np.generic], sites: int) -> Array:
+def _mean(block: NDArray[Any], sites: int) -> Array:
     """Return the mean number of ions in each site of a block of frames, and nowhere at the end."""
     found: Array = np.bincount(np.where(block < 0, sites, block).ravel(), minlength=sites + 1) / len(block)
     return found

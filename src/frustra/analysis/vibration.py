@@ -73,7 +73,7 @@ def vibration_of(runs: Sequence[Frames], hops: Sequence[Hops], ions: IntArray) -
     for run in runs:
         _check_spacing(run.timestep, runs[0].timestep)
     timestep = runs[0].timestep
-    length = int(round(LENGTH / timestep))
+    length = round(LENGTH / timestep)
     blocks, pieces = [], 0
     for run, found in zip(runs, hops, strict=True):
         still = _still(found, length)
@@ -82,9 +82,11 @@ def vibration_of(runs: Sequence[Frames], hops: Sequence[Hops], ions: IntArray) -
         blocks += [s for s in _spectra(run, ions, still, length) if s.any()]
     if not blocks:
         raise AnalysisError(
-            f"no {LENGTH:g} ps in which an ion stays where it is", "some, for a vibration", "longer or colder runs"
+            f"no {LENGTH:g} ps in which an ion stays where it is",
+            "some, for a vibration",
+            "longer or colder runs",
         )
-    frequencies = np.fft.rfftfreq(length, timestep)
+    frequencies: Array = np.asarray(np.fft.rfftfreq(length, timestep), dtype=float)
     power = np.array(blocks) / np.sinc(frequencies * timestep) ** 2
     total = power.sum(axis=0)
     energy = float(total.sum()) / pieces * runs[0].masses[ions[0]] / A2_PER_PS2  # ⟨mv²⟩, eV
@@ -103,13 +105,16 @@ def _check_spacing(timestep: float, other: float) -> None:
         )
     if abs(timestep / other - 1) > 1e-6:
         raise AnalysisError(
-            f"runs with frames {other * FS:g} and {timestep * FS:g} fs apart", "the same time between frames in all"
+            f"runs with frames {other * FS:g} and {timestep * FS:g} fs apart",
+            "the same time between frames in all",
         )
 
 
 def _check_energy(thermal: float, timestep: float) -> None:
     """Refuse vibrations whose mean kinetic energy is not that of their temperature, if that is known."""
-    found = f"vibrations with {100 * thermal:.0f} % of the thermal energy in frames {timestep * FS:g} fs apart"
+    found = (
+        f"vibrations with {100 * thermal:.0f} % of the thermal energy in frames {timestep * FS:g} fs apart"
+    )
     if thermal < SEEN:
         raise AnalysisError(
             found,

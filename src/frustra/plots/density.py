@@ -32,6 +32,9 @@ BALL = 0.38
 MARGIN = 0.02
 """In cell vectors: atoms so near to a face of the cell are drawn on the opposite face as well."""
 
+EDGE = 0.4
+"""Room around a projection, Å."""
+
 DARKER = 0.8
 """Of the colours of atoms, where they are thin rings."""
 
@@ -94,9 +97,9 @@ def plot_projections(density: IonDensity, axes: "Sequence[Axes] | None" = None) 
 def density_figure(density: IonDensity) -> "Axes":
     """Draw the surface and the three projections into one new figure, and return the axes of the surface."""
     figure = _new_figure(9.6, 7.6)
-    above, below = cast("Any", figure.subfigures(2, 1, height_ratios=[1.35, 1]))
-    ax = plot_density(density, above.subplots())
-    plot_projections(density, list(below.subplots(1, 3)))
+    axes = figure.subplot_mosaic([["all"] * 3, list(NAMES)], height_ratios=[1.35, 1])
+    ax = plot_density(density, axes["all"])
+    plot_projections(density, [axes[name] for name in NAMES])
     return ax
 
 
@@ -171,6 +174,8 @@ def _draw_projection(ax: "Axes", density: IonDensity, axis: int, top: float) -> 
         edgecolors=DARKER * jmol_colors[atoms.numbers],
         linewidths=1.1,
     )
+    ax.set_xlim(x.min() - EDGE, x.max() + EDGE)
+    ax.set_ylim(y.min() - EDGE, y.max() + EDGE)
     ax.set_aspect("equal")
     ax.set_title(f"along {NAMES[axis]}", fontsize=9)
     ax.set_xlabel(f"{NAMES[across]} (Å)")

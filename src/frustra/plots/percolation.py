@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 FACTORS: dict[Quantity, float] = {"energy": MEV, "energy difference": MEV, "occupancy": 1.0, "rate": 1e3}
 
 LABELS: dict[Quantity, str] = {
-    "energy": "Sites with a mean energy up to … above the lowest (meV)",
-    "energy difference": "Links whose sites differ by up to … (meV)",
-    "occupancy": "Sites held at least this often (ions per site)",
-    "rate": "Links with at least so many hops (ns$^{-1}$)",
+    "energy": "Highest mean energy of a site, above the lowest (meV)",
+    "energy difference": "Largest difference of energy along a link (meV)",
+    "occupancy": "Lowest occupancy of a site (ions)",
+    "rate": "Lowest rate of hops along a link (ns$^{-1}$)",
 }
 
 LOGARITHMIC: tuple[Quantity, ...] = ("occupancy", "rate")
@@ -36,7 +36,7 @@ def plot_percolation(
     temperatures: Sequence[float] | None = None,
     legend: bool = True,
 ) -> "Axes":
-    """Draw the largest cluster against the level; symbols stand where one first leads on in 1, 2, 3 directions.
+    """Draw the largest cluster against the level; symbols stand where one has no end in 1, 2, 3 directions.
 
     The bar of a symbol is the 95 % interval of its level; without an end it leaves the axes. The band holds
     95 % of the curves with shuffled values; with several records it is left out.
@@ -63,9 +63,7 @@ def plot_percolation(
         )
         _draw_thresholds(ax, record, colour)
     quantity = records[0].quantity
-    if quantity in LOGARITHMIC:
-        ax.set_xscale("log")
-        ax.invert_xaxis()
+    _scale(ax, records)
     ax.set_ylim(0, 1.06)
     ax.set_xlabel(LABELS[quantity])
     ax.set_ylabel("Sites in the largest cluster")
@@ -104,6 +102,25 @@ def plot_state_percolation(found: StatePercolation, axes: "Sequence[Axes] | None
     plot_percolation([found.difference], drawn[1], legend=False)
     _name_panels(drawn)
     return drawn
+
+
+def _scale(ax: "Axes", records: Sequence[Percolation]) -> None:
+    """Show the levels of the curves with room around them, the easiest on the left."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    levels = np.concatenate([r.curve.level for r in records]) * FACTORS[records[0].quantity]
+    if not len(levels):
+        return
+    low, high = float(levels.min()), float(levels.max())
+    if records[0].quantity not in LOGARITHMIC:
+        room = 0.04 * (high - low) or 1.0
+        ax.set_xlim(low - room, high + room)
+        return
+    ax.set_xscale("log")
+    ax.set_xlim(high * 1.4, low / 1.4)
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 200 * low else (1.0,)))
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _steps(record: Percolation, values: Array) -> tuple[Array, Array]:

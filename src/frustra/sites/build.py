@@ -11,7 +11,7 @@ from frustra.errors import StructureError
 from frustra.sites.delaunay import canonical, tetrahedra_of
 from frustra.sites.labels import labels_of
 from frustra.sites.layers import layers_of
-from frustra.sites.locate import Points, walked
+from frustra.sites.locate import Mover, walked
 from frustra.sites.merge import merged
 from frustra.sites.record import Links, Sites, Tiling
 from frustra.sites.shapes import Shape, tiling_of
@@ -111,10 +111,9 @@ def placed(
     tiling: Tiling, positions: Array, cell: Array, points: Array
 ) -> tuple[IntArray, IntArray, NDArray[np.bool_]]:
     """Return site and image of points among the anions at their reference places, and whether it is sure."""
-    whole = np.floor((points - positions[0]) @ np.linalg.inv(cell)).astype(np.int64)
-    site, image = np.zeros(len(points), dtype=np.int64), whole.copy()
-    frame = Points(points, np.zeros(len(points), dtype=np.int64), tiling.reference[None], cell[None])
-    sure = walked(tiling, frame, site, image)
+    image = np.floor((points - positions[0]) @ np.linalg.inv(cell)).astype(np.int64)
+    site, frame = np.zeros(len(points), dtype=np.int64), np.zeros(len(points), dtype=np.int64)
+    sure = walked(Mover(tiling).to(tiling.reference[None], cell[None]), points, frame, site, image)
     return site, image, sure
 
 

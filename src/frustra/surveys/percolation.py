@@ -82,7 +82,8 @@ def percolation_survey(
     FrustraError
         A file that cannot be read, or a crystal without sites.
     """
-    found, notes = [], []
+    found: list[PathPercolation] = []
+    notes: list[str] = []
     for places in places_of(paths, specie, hints, anions, crystal, tell):
         tell(f"looking for ways through {len(places.sites)} sites")
         found.append(paths_through(places.sites, places.visits, places.temperature, settings))
@@ -100,7 +101,8 @@ def paths_through(
     AnalysisError
         No ion on a site.
     """
-    rng, notes = np.random.default_rng(0), []
+    rng = np.random.default_rng(0)
+    notes: list[str] = []
     visited = percolation_of_visits(visits, sites, settings, rng)
     try:
         hops = hop_table([hops_of(v, sites, HopSettings()) for v in visits])

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +16,7 @@ from frustra.geometry import perpendicular_heights
 from frustra.io.hints import TrajectoryHints
 from frustra.stats import Line, fit_line
 from frustra.surveys.runs import Tell, runs_by_temperature
+from frustra.surveys.sites import Places, places_of
 from frustra.trajectory import Frames
 
 REMEMBERED = 1.5
@@ -146,17 +145,17 @@ def rdf_of(
     if not specie and (settings.by_site or not settings.pairs):
         raise StudyError("no mobile element", "one such as Li", "name it: --specie")
     found = _Found()
-    places: Iterator[Any] = repeat(None)
-    if settings.by_site:
-        from frustra.surveys.sites import places_of  # noqa: PLC0415 - TODO at the top once it is there
-
-        places = places_of(paths, specie, hints, anions, crystal, tell)
-    for (runs, notes), sites in zip(runs_by_temperature(paths, hints, tell), places, strict=False):
-        found.notes += [n for n in notes if n not in found.notes]
-        found.notes += [] if sites is None else [n for n in sites.notes if n not in found.notes]
-        found.notes += _looked(runs, settings)
+    ladder = (
+        places_of(paths, specie, hints, anions, crystal, tell)
+        if settings.by_site
+        else runs_by_temperature(paths, hints, tell)
+    )
+    for here in ladder:
+        runs, notes = (here.runs, here.notes) if isinstance(here, Places) else here
+        found.notes += [n for n in (*notes, *_looked(runs, settings)) if n not in found.notes]
         tell(f"counting pairs at {runs[0].temperature:g} K")
-        found.add([list(_of_run(run, specie, settings, sites, k)) for k, run in enumerate(runs)])
+        places = here if isinstance(here, Places) else None
+        found.add([list(_of_run(run, specie, settings, places, k)) for k, run in enumerate(runs)])
     if not found.runs:
         raise AnalysisError("no two atoms to form a pair", "some", "name the pairs: --pairs Li-Cl")
     pairs = [_curves(runs, settings) for runs in found.runs.values()]
@@ -164,7 +163,7 @@ def rdf_of(
 
 
 def _of_run(
-    run: Frames, specie: str, settings: RdfSettings, places: Any, number: int
+    run: Frames, specie: str, settings: RdfSettings, places: Places | None, number: int
 ) -> Iterator[PairDistribution]:
     """Give the distributions of one run."""
     for first, second in settings.pairs or _usual_pairs(run, specie):

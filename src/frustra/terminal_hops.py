@@ -1,0 +1,125 @@
+"""What `frustra hops` shows in the terminal."""
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from frustra.surveys.hop_results import (
+    ActivationResult,
+    HopsResult,
+    PathwayResult,
+    RateResult,
+    TemperatureResult,
+    Value,
+)
+
+TABLE_WIDTH = 118
+"""Columns that the tables need."""
+
+
+def print_hops(result: HopsResult) -> None:
+    """Print rates, residence times and occupancies of every temperature, the energies, and every note."""
+    console = Console(width=max(Console().width, TABLE_WIDTH), highlight=False, markup=False)
+    for at in result.temperatures:
+        console.print(_headline(at, result.specie), style="bold", soft_wrap=True)
+        console.print(_rates(at))
+        console.print(_classes(at))
+        for sentence in _sentences(at):
+            console.print(sentence, soft_wrap=True)
+        for note in at.notes:
+            console.print(f"! {note}", soft_wrap=True)
+        console.print()
+    for activation in result.activation if len(result.temperatures) > 1 else []:
+        console.print(_energy(activation), soft_wrap=True)
+
+
+def _headline(at: TemperatureResult, specie: str) -> str:
+    where = "" if at.T_K is None else f"{at.T_K:g} K: "
+    return (
+        f"{where}{at.hops} hops of {at.runs * at.ions} {specie} ({at.crossings} crossings before the "
+        f"filter of {at.settle_fs:g} fs), {at.recrossed} of them straight back within {at.window_fs:g} fs, "
+        f"{at.lasting} lasting"
+    )
+
+
+def _table(*heads: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for number, head in enumerate(heads):
+        table.add_column(head, justify="right" if number else "left", no_wrap=True)
+    return table
+
+
+def _rates(at: TemperatureResult) -> Table:
+    table = _table(
+        "pathway", "hops", "back", "lasting", "per ion (1/ns)", "per ion at the origin (1/ns)", "inflation"
+    )
+    for p in sorted(at.pathways, key=_by_hops):
+        table.add_row(
+            p.pathway, str(p.hops), str(p.recrossed), str(p.lasting), _rate(p.per_ion_THz),
+            _rate(p.from_origin_THz), "–" if p.inflation is None else f"{p.inflation:.1f}",
+        )  # fmt: skip
+    return table
+
+
+def _by_hops(p: PathwayResult) -> tuple[int, str]:
+    return -p.hops, p.pathway
+
+
+def _rate(rate: RateResult) -> str:
+    if rate.value is None or rate.high is None:
+        return "–"
+    if rate.is_upper_bound:
+        return f"< {1e3 * rate.value:.3g}"
+    return f"{1e3 * rate.value:.3g} ({1e3 * rate.low:.3g}–{1e3 * rate.high:.3g})"
+
+
+def _classes(at: TemperatureResult) -> Table:
+    table = _table(
+        "sites", "number", "ions per site", "share of ions", "residence (ps)", "median (ps)", "departures"
+    )
+    occupancy = {o.label: o for o in at.occupancy}
+    for r in at.residence:
+        o = occupancy[r.label]
+        mean = (
+            f"> {r.low_ps:.3g}" if r.mean_ps is None else f"{r.mean_ps:.3g} ({r.low_ps:.3g}–{r.high_ps:.3g})"
+        )
+        table.add_row(
+            r.label, str(r.sites), _value(o.occupancy), f"{100 * o.share:.2f} %", mean,
+            "–" if r.median_ps is None else f"{r.median_ps:.3g}", str(r.departures),
+        )  # fmt: skip
+    return table
+
+
+def _value(v: Value, digits: int = 4) -> str:
+    if v.low is None or v.high is None:
+        return f"{v.value:.{digits}g}"
+    return f"{v.value:.{digits}g} ({v.low:.{digits}g}–{v.high:.{digits}g})"
+
+
+def _sentences(at: TemperatureResult) -> list[str]:
+    s = at.strings
+    said = [
+        f"Attempt frequency: {_value(at.attempt_frequency_THz, 3)} THz"
+        if at.attempt_frequency_THz is not None
+        else f"No attempt frequency: {at.attempt_frequency_refused}",
+        f"In concert: {s.concerted_hops} of {at.hops} hops ({s.concerted_hops_by_chance:.1f} ± "
+        f"{s.concerted_hops_by_chance_std:.1f} by chance); strings of 1, 2, … ions: "
+        + ", ".join(f"{c} ({b:.1f})" for c, b in zip(s.count, s.by_chance, strict=True)),
+    ]
+    said += [
+        f"Face sharing {v.pair}: {100 * v.ions.value:.3g} % of the ions, in {100 * v.frames:.3g} % of frames"
+        for v in at.face_sharing
+    ]
+    if at.shared_sites:
+        said.append(f"Sites with more than one ion: {at.shared_sites:.3g} on average")
+    return said
+
+
+def _energy(a: ActivationResult) -> str:
+    if a.Ea_eV is None:
+        return f"{a.pathway}: {a.refused}"
+    dof = len(a.temperatures_K) - 2
+    return (
+        f"{a.pathway}: Ea = {_value(a.Ea_eV, 3)} eV, prefactor {a.prefactor_THz:.3g} THz; χ² of the line "
+        f"{a.chi2:.1f} for {dof} degree{'s' if dof > 1 else ''} of freedom"
+    )
