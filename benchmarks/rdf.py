@@ -2,11 +2,11 @@
 
     python benchmarks/rdf.py [--frames N]
 
-192 ions in a cubic cell of 20.4 Å up to 10 Å, 200 shells, and the same in a skewed cell of the same volume, in
-which ASE's function refuses so large a distance. One run counts by each in turn, checks that all have the same
-pairs, and prints processor time for each frame. pymatgen is meant to be in an environment of its own, which
-`PYTHON_WITH_PYMATGEN` names; it is left out otherwise. What is timed of it is the neighbour list and the
-histogram of its distances, as the RDF of pymatgen-analysis-diffusion does it.
+192 ions in a cubic cell of 20.4 Å up to 10 Å, 200 shells, and the same in a skewed cell of the same volume,
+for which ASE's function refuses so large a distance. One run counts by each in turn, checks that all have the
+same pairs, and prints processor time for each frame. pymatgen is meant to be in an environment of its own,
+which `PYTHON_WITH_PYMATGEN` names; it is left out otherwise. What is timed of it is the neighbour list and
+the histogram of its distances, as the RDF of pymatgen-analysis-diffusion does it.
 """
 
 import argparse

@@ -120,10 +120,12 @@ def test_the_published_convention_has_its_own_grid(ladder: Path, tmp_path: Path)
 def sites(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put every fourth ion on a tetrahedron, whatever the trajectory."""
 
-    def places_of(paths: Any, specie: str, hints: Any, *_: object) -> Iterator[Places]:
+    def places_of(paths: Any, _specie: str, hints: Any, *_: object) -> Iterator[Places]:
         for runs, _notes in runs_by_temperature(paths, hints):
             site = np.tile(np.arange(32) % 4 > 0, (40, 1)).astype(np.int32)
-            kinds: Any = SimpleNamespace(kind=np.array(["tet", "oct"]))
+            kinds: Any = SimpleNamespace(
+                kind=np.array(["tet", "oct"]), label=np.array(["tet Cl4", "oct Cl6"])
+            )
             visits: Any = tuple(SimpleNamespace(site=site) for _ in runs)
             yield Places(kinds, visits, tuple(runs), runs[0].temperature, ("two sites",))
 
@@ -144,6 +146,8 @@ def test_ions_are_told_apart_by_site(ladder: Path, tmp_path: Path) -> None:
     assert sum(near) == pytest.approx(12, abs=0.5)
     assert curves["Li(oct)-Li(tet)"]["g"] == pytest.approx(curves["Li(tet)-Li(oct)"]["g"])
     assert "two sites" in answer["notes"]
+    labelled = told(*folders(ladder), "--pairs", "Cl-Cl,Li-Cl", "--specie", "Li", "--rmax", 5, "--by-label")
+    assert [p["pair"] for p in labelled["pairs"]] == ["Cl-Cl", "Li(oct Cl6)-Cl", "Li(tet Cl4)-Cl"]
     assert plot.stat().st_size > 10_000
 
 

@@ -40,6 +40,10 @@ def hops(  # noqa: PLR0913, PLR0917 - options of a command line
     window: Annotated[
         float, typer.Option(help="Hops this close in time belong together (back and forth, in strings), fs.")
     ] = 1000.0,
+    by_label: Annotated[
+        bool,
+        typer.Option("--by-label", help="Tell pathways apart by the labels of the sites, not their kinds."),
+    ] = False,
     structure: Crystal = None,
     anions: Anions = "",
     timestep: Timestep = None,
@@ -55,7 +59,7 @@ def hops(  # noqa: PLR0913, PLR0917 - options of a command line
         from frustra.io.hops import write_hops  # noqa: PLC0415
         from frustra.plots.hops import plot_hops  # noqa: PLC0415
         from frustra.surveys.hop_results import hops_result  # noqa: PLC0415
-        from frustra.surveys.hops import hop_table, survey_hops  # noqa: PLC0415
+        from frustra.surveys.hops import SiteOptions, hop_table, survey_hops  # noqa: PLC0415
         from frustra.terminal_hops import print_hops  # noqa: PLC0415
 
         settings = _settings(settle, window)
@@ -63,7 +67,8 @@ def hops(  # noqa: PLR0913, PLR0917 - options of a command line
         if not specie:
             raise StudyError("no mobile element", "one such as Li", "name it: --specie")
         with told(quiet=as_json) as tell:
-            survey = survey_hops(files, specie, hints, settings, names_from(anions), structure, tell)
+            where = SiteOptions(names_from(anions), structure, by_label)
+            survey = survey_hops(files, specie, hints, settings, where, tell)
         if table is not None:
             write_hops(table, hop_table(survey))
         if plot is not None:

@@ -1,7 +1,7 @@
 """The command `frustra rdf`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -43,6 +43,9 @@ def rdf(  # noqa: PLR0913, PLR0917 - options of a command line
     by_site: Annotated[
         bool, typer.Option("--by-site", help="Tell mobile ions apart by the kind of their site.")
     ] = False,
+    by_label: Annotated[
+        bool, typer.Option("--by-label", help="The same by the site's class, which is finer.")
+    ] = False,
     structure: Crystal = None,
     anions: Anions = "",
     method: Annotated[
@@ -64,7 +67,8 @@ def rdf(  # noqa: PLR0913, PLR0917 - options of a command line
         from frustra.surveys.rdf_results import rdf_columns, rdf_result  # noqa: PLC0415
         from frustra.terminal_rdf import print_rdf  # noqa: PLC0415
 
-        settings = RdfSettings(_pairs(pairs), rmax, thickness, frames, method, by_site)
+        by: Literal["", "kind", "label"] = "label" if by_label else "kind" if by_site else ""
+        settings = RdfSettings(_pairs(pairs), rmax, thickness, frames, method, by)
         hints = hints_from(timestep, temperature, elements, positions)
         with told(quiet=as_json) as tell:
             survey = rdf_of(files, specie, hints, settings, names_from(anions), structure, tell)

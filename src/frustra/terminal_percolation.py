@@ -17,8 +17,7 @@ def print_percolation(survey: PercolationSurvey) -> None:
     """Print a table of the levels for each temperature, then what is missing, and every note."""
     console = Console(width=max(Console().width, TABLE_WIDTH), highlight=False, markup=False)
     table = Table(
-        title=f"{survey.specie}: level at which sites and hops lead on in 1, 2, 3 dimensions, 95 % intervals "
-        "in brackets",
+        title=f"{survey.specie}: where ways open in 1, 2, 3 dimensions, 95 % intervals in brackets",
         title_justify="left",
         box=SIMPLE_HEAD,
         pad_edge=False,

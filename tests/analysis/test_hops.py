@@ -121,7 +121,7 @@ def test_a_brief_visit_on_the_way_is_the_pathway():
     assert hops.via.tolist() == [1, 1]
     assert hops.vector[:, 2] == pytest.approx(4 * STEP)
     names = pathways_of(hops, chain(SITES))
-    assert {names.names[m] for m in names.member} == {"oct–tet–oct along c"}
+    assert {names.ways[m].name for m in names.member} == {"oct–tet–oct along c"}
 
 
 def test_ways_back_cancel_in_lasting_hops():
@@ -160,7 +160,8 @@ def test_classes_that_were_not_seen_come_along():
     hops = hops_of(visits(np.zeros((20, 3))), chain(SITES), HopSettings())
     found = pathways_of(hops, chain(SITES))
     assert len(hops) == 0
-    assert set(found.names) == {"oct–tet along c", "tet–oct along c"}
+    assert {w.name for w in found.ways} == {"oct–tet along c", "tet–oct along c"}
+    assert len({w.both for w in found.ways}) == 1
     assert hops.lasting.shape == (0,)
     assert hops.observed == pytest.approx(3 * (20 - 2) * 0.1)
 

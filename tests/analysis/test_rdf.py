@@ -5,8 +5,9 @@ from ase.build import bulk
 from ase.geometry.rdf import get_rdf
 from ase.io import read
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from frustra.analysis.rdf import PairDistribution, pair_distribution
+from frustra.analysis.rdf import PairDistribution, Shells, pair_distribution
 from frustra.analysis.rdf_curve import radial
 from frustra.analysis.rdf_peak import first_minimum, first_peak, peak_width
 from frustra.errors import AnalysisError, DataError
@@ -72,7 +73,9 @@ def test_the_width_of_a_gaussian_crystal_is_that_of_two_gaussians(spread: float)
 
 
 def test_the_error_of_a_width_is_the_spread_of_its_repetitions() -> None:
-    found = [peak_width([pair_distribution(crystal(0.1, 48, seed), "Li", ["Li"])], 3.6) for seed in range(40)]
+    near = np.arange(2, 4.01, 0.05)
+    runs = [pair_distribution(crystal(0.1, 48, seed), "Li", ["Li"], near) for seed in range(40)]
+    found = [peak_width([run], 3.6) for run in runs]
     values, errors, _ = np.array(found).T
     assert values.std(ddof=1) == pytest.approx(np.sqrt((errors**2).mean()), rel=0.3)
 
@@ -295,6 +298,17 @@ def test_what_was_never_seen_has_no_error() -> None:
     found = radial([pair_distribution(crystal(0.05, 20), "Li", ["Li"])])
     assert np.isnan(found.std[found.values == 0]).all()
     assert (found.std[found.values > 0] > 0).all()
+
+
+@given(st.integers(1, 4000), st.floats(0, 3), st.floats(1e-3, 1))
+def test_a_distance_on_an_edge_is_in_the_outer_shell(bins: int, first: float, thickness: float) -> None:
+    edges = first + thickness * np.arange(bins + 1)
+    shells = Shells(*[np.arange(1)] * 3, edges)
+    near = np.concatenate([edges, np.nextafter(edges, 0), np.nextafter(edges, 1e9), edges + 0.3 * thickness])
+    expected = np.searchsorted(edges, near, side="right") - 1
+    assert shells.of(near).tolist() == expected.tolist()
+    odd = Shells(*[np.arange(1)] * 3, np.append(edges, edges[-1] + 7.0))
+    assert odd.of(near).tolist() == (np.searchsorted(odd.edges, near, side="right") - 1).tolist()
 
 
 def test_shells_that_do_not_ascend_and_empty_runs_are_refused() -> None:

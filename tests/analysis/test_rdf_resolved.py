@@ -115,13 +115,15 @@ def test_the_sublattices_of_a_crystal_see_each_other() -> None:
 
 
 def test_kinds_of_sites_become_classes_and_nowhere_is_one() -> None:
-    sites: Any = SimpleNamespace(kind=np.array(["tet", "oct", "tet"]))
+    sites: Any = SimpleNamespace(kind=np.array(["tet", "oct", "tet"]), label=np.array(["T5", "unused", "T2"]))
     visits: Any = SimpleNamespace(site=np.array([[0, 1, -1], [2, 1, 1]], np.int32))
     found = site_classes(sites, visits)
     assert [[found.names[k] for k in row] for row in found.values] == [
         ["tet", "oct", "nowhere"],
         ["tet", "oct", "oct"],
     ]
+    found = site_classes(sites, visits, "label")
+    assert [found.names[k] for k in found.values[:, 0]] == ["T5", "T2"]
     visits.site = np.array([[1, 1]], np.int32)
     assert site_classes(sites, visits).names == ("oct",)
 

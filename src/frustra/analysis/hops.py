@@ -14,7 +14,7 @@ from frustra.arrays import Array, BoolArray, IntArray
 from frustra.errors import AnalysisError, DataError
 from frustra.geometry import lattice_type
 from frustra.settings import Settings
-from frustra.sites.record import SITE_KINDS, Sites
+from frustra.sites.record import Sites
 from frustra.visits import Visits
 
 ALONG = np.cos(np.radians(30))
@@ -292,45 +292,69 @@ def _recrossed(stays: Stays, stay: IntArray, window: float) -> BoolArray:
     return back & soon
 
 
+@dataclass(frozen=True, order=True)
+class Way:
+    """A class of hops."""
+
+    stops: tuple[str, ...]
+    """Classes of the origin, of the site passed if there is one, and of the target."""
+    direction: str
+    """See `directions`."""
+
+    @property
+    def name(self) -> str:
+        """Such as `oct–oct along c`, or `oct–tet–oct in ab` where a tetrahedron was passed."""
+        return f"{'–'.join(self.stops)} {self.direction}".strip()
+
+    @property
+    def both(self) -> "Way":
+        """The class that stands for hops there and back."""
+        return Way(min(self.stops, self.stops[::-1]), self.direction)
+
+
 @dataclass(frozen=True)
 class Pathways:
-    """Hops told apart by the kinds of their sites and by their direction."""
+    """Hops told apart by the classes of their sites and by their direction."""
 
-    names: tuple[str, ...]
-    """Such as `oct–oct along c`, or `oct–tet–oct in ab` where a tetrahedron was passed."""
-    origins: tuple[str, ...]
-    """Kind of the site that hops of each class come from."""
+    ways: tuple[Way, ...]
     member: IntArray
     """(m,) class of every hop."""
 
+    def members(self, way: Way) -> BoolArray:
+        """Return which hops are of a class, (m,)."""
+        number = self.ways.index(way) if way in self.ways else -1
+        chosen: BoolArray = self.member == number
+        return chosen
 
-def pathways_of(hops: Hops, sites: Sites) -> Pathways:
-    """Sort the hops into classes: kind of the origin, of the site passed, of the target, and direction.
+
+def pathways_of(hops: Hops, sites: Sites, labels: NDArray[np.str_] | None = None) -> Pathways:
+    """Sort the hops into classes: that of the origin, of the site passed, of the target, and the direction.
 
     Classes that the links between the sites allow, but that no hop belongs to, come with them.
+
+    Parameters
+    ----------
+    hops, sites
+        What to sort, and the sites they are between.
+    labels
+        (sites,) class of every site; its kind by default.
     """
+    kinds, index = np.unique(sites.kind if labels is None else labels, return_inverse=True)
     free = sites.open[sites.links.pairs].all(axis=1)
     first, second = sites.links.pairs[free].T
-    ways = sites.positions[second] - sites.positions[first] + sites.links.shifts[free] @ sites.cell
+    across = sites.positions[second] - sites.positions[first] + sites.links.shifts[free] @ sites.cell
     origin = np.concatenate([hops.origin, first, second])
     target = np.concatenate([hops.target, second, first])
     via = np.concatenate([hops.via, np.full(2 * len(first), -1)])
-    kinds = np.array([*SITE_KINDS, ""])
-    index = np.argmax(sites.kind[:, None] == kinds[None, :-1], axis=1) if len(sites) else np.zeros(0, int)
-    towards = directions(np.concatenate([hops.vector, ways, -ways]), sites)
-    headings, heading = np.unique(towards, return_inverse=True)
-    shape = (len(kinds), len(kinds), len(kinds), max(len(headings), 1))
-    middle = np.where(via >= 0, index[via], len(kinds) - 1)
-    code = np.ravel_multi_index((index[origin], middle, index[target], heading), shape)
-    found, member = np.unique(code, return_inverse=True)
-    parts = np.unravel_index(found, shape)
-    names = [
-        " ".join(t for t in ("–".join(k for k in kinds[[a, b, c]] if k), str(headings[d])) if t)
-        for a, b, c, d in zip(*parts, strict=True)
+    middle = np.where(via >= 0, index[via], len(kinds))
+    headings = directions(np.concatenate([hops.vector, across, -across]), sites)
+    names, heading = np.unique(headings, return_inverse=True)
+    codes = np.stack([index[origin], middle, index[target], heading], axis=1)
+    found, member = np.unique(codes, axis=0, return_inverse=True)
+    ways = [
+        Way(tuple(str(kinds[k]) for k in (a, b, c) if k < len(kinds)), str(names[d])) for a, b, c, d in found
     ]
-    return Pathways(
-        tuple(names), tuple(str(kinds[a]) for a in parts[0]), member[: len(hops)].astype(np.int64)
-    )
+    return Pathways(tuple(ways), member.reshape(-1)[: len(hops)].astype(np.int64))
 
 
 def directions(vectors: Array, sites: Sites) -> NDArray[np.str_]:

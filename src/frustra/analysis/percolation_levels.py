@@ -65,6 +65,11 @@ class Graded:
         """Return −1 where the highest values come first, else 1."""
         return -1 if self.quantity in DOWNWARDS else 1
 
+    @property
+    def most(self) -> float:
+        """Return the largest level that can be: of occupancies one ion, if no site held more."""
+        return max(1.0, float(np.nanmax(self.values))) if self.quantity == "occupancy" else np.inf
+
     def order(self, values: Array) -> Array:
         """Return at what each link appears, (m,), ascending from the easiest on.
 
@@ -150,10 +155,10 @@ def percolation_of(
     growth, zero = graded.grown(graded.values)
     noisy = _noisy(graded, settings, rng)
     reached = _reached(graded, visits, settings, rng)
-    dealt = _dealt(graded, settings, rng) if growth.dimension else []
+    dealt = _dealt(graded, settings, rng) if len(graded.links) else []
     reason = _why(growth.dimension, graded, sites, settings)
     thresholds = [
-        _threshold(d, growth, noisy[:, d - 1], dealt, reached[d - 1], graded.sign) if d <= growth.dimension
+        _threshold(d, growth, noisy[:, d - 1], dealt, reached[d - 1], graded) if d <= growth.dimension
         else Threshold(d, None, growth.directions[d - 1], reached[d - 1], None, reason)
         for d in DIMENSIONS
     ]  # fmt: skip
@@ -208,9 +213,9 @@ def _dealt(graded: Graded, settings: PercolationSettings, rng: np.random.Generat
 
 
 def _threshold(
-    dimension: int, growth: Growth, noisy: Array, dealt: Sequence[Growth], reached: float, sign: int
+    dimension: int, growth: Growth, noisy: Array, dealt: Sequence[Growth], reached: float, graded: Graded
 ) -> Threshold:
-    at = dimension - 1
+    at, sign = dimension - 1, graded.sign
     value, shuffled = float(growth.thresholds[at]), np.array([g.thresholds[at] for g in dealt])
     std, low, high = _interval(value, noisy)
     if reached < SURE:
@@ -218,7 +223,7 @@ def _threshold(
     if sign < 0:
         value, low, high = -value, -high, -low
         shuffled = -shuffled
-    low = float(max(low, 0.0))
+    low, high = (float(np.clip(end, 0.0, graded.most)) for end in (low, high))
     easy = (sign * shuffled <= sign * value).sum()
     compared = Shuffled(
         float(shuffled.mean()),

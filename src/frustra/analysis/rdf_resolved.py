@@ -8,6 +8,7 @@ classes, w_α is the fraction of atoms in α.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -118,13 +119,14 @@ def possible_pairs(shells: Shells, a: IntArray, b: IntArray, size: tuple[int, in
     return pairs
 
 
-def site_classes(sites: Sites, visits: Visits) -> Classes:
-    """Return the kind of site that every ion is in; those in no site are `nowhere`.
+def site_classes(sites: Sites, visits: Visits, by: Literal["kind", "label"] = "kind") -> Classes:
+    """Return the kind of site that every ion is in, or its label; those in no site are `nowhere`.
 
-    Kinds that no ion is ever in are left out.
+    Names of sites that no ion is ever in are left out.
     """
-    names = (*SITE_KINDS, NOWHERE)
-    number = np.array([names.index(k) for k in sites.kind] + [len(SITE_KINDS)])  # −1 is the last: nowhere
+    given = sites.kind if by == "kind" else sites.label
+    names = (*(SITE_KINDS if by == "kind" else np.unique(given).tolist()), NOWHERE)
+    number = np.array([names.index(k) for k in given] + [len(names) - 1])  # −1 is the last: nowhere
     return _used(number[visits.site], names)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from frustra.analysis.hops import Hops, pathways_of
+from frustra.analysis.hops import Hops, Way, pathways_of
 from frustra.arrays import Array, BoolArray, IntArray
 from frustra.errors import AnalysisError
 from frustra.sites.record import Sites
@@ -60,16 +60,21 @@ class EventRate:
 class Pathway:
     """One class of hops at one temperature."""
 
-    name: str
-    """Kinds of the sites from origin to target, and the direction."""
+    way: Way
+    """Sites from origin to target, and the direction."""
     per_ion: EventRate
     """Hops per mobile ion and ps, wherever the ion is."""
     from_origin: EventRate
-    """Hops per ps of an ion in a site of the origin's kind: the rate constant."""
+    """Hops per ps of an ion in a site of the origin's class: the rate constant."""
     recrossed: int
     """Those of them that the ion's next hop undoes within the window."""
     lasting: int
     """Those that are left when ways back cancel."""
+
+    @property
+    def name(self) -> str:
+        """Such as `oct–oct along c`."""
+        return self.way.name
 
 
 @dataclass(frozen=True)
@@ -142,7 +147,9 @@ def _variance(residuals: Sequence[Array]) -> float:
     return ions + max(0.0, blocks - single)
 
 
-def rates_of(runs: Sequence[Hops], sites: Sites) -> tuple[Pathway, ...]:
+def rates_of(
+    runs: Sequence[Hops], sites: Sites, labels: NDArray[np.str_] | None = None
+) -> tuple[Pathway, ...]:
     """Return the rate of every class of hops, over all runs of one temperature together.
 
     Classes that the links between sites allow but that were not seen come with an upper bound.
@@ -152,23 +159,26 @@ def rates_of(runs: Sequence[Hops], sites: Sites) -> tuple[Pathway, ...]:
     runs
         Hops of each run, all on the same sites.
     sites
-        Their kinds, links and cell.
+        Their links and cell.
+    labels
+        (sites,) class of every site; its kind by default.
     """
-    found = [pathways_of(h, sites) for h in runs]
-    kinds = {str(k): spent(runs, sites.kind == k) for k in np.unique(sites.kind)}
+    labels = sites.kind if labels is None else labels
+    found = [pathways_of(h, sites, labels) for h in runs]
+    lasting = [h.lasting for h in runs]
+    times = {str(k): spent(runs, labels == k) for k in np.unique(labels)}
     everywhere = spent(runs, np.ones(len(sites), bool))
-    origins = {n: o for p in found for n, o in zip(p.names, p.origins, strict=True)}
     pathways = []
-    for name, origin in sorted(origins.items()):
-        members = [p.member == (p.names.index(name) if name in p.names else -1) for p in found]
+    for way in sorted({w for p in found for w in p.ways}):
+        members = [p.members(way) for p in found]
         events = _happened(runs, members)
         pathways.append(
             Pathway(
-                name,
+                way,
                 per_ion=event_rate(Cells(events, everywhere)),
-                from_origin=event_rate(Cells(events, kinds[origin])),
+                from_origin=event_rate(Cells(events, times[way.stops[0]])),
                 recrossed=sum(int(h.recrossed[m].sum()) for h, m in zip(runs, members, strict=True)),
-                lasting=sum(int(h.lasting[m].sum()) for h, m in zip(runs, members, strict=True)),
+                lasting=sum(int(last[m].sum()) for last, m in zip(lasting, members, strict=True)),
             )
         )
     return tuple(pathways)

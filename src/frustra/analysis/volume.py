@@ -12,6 +12,7 @@ from frustra.analysis.volume_framework import Framework, aligned, framework_of
 from frustra.analysis.volume_symmetry import (
     Symmetry,
     averaged,
+    brought_home,
     fitting_grid,
     no_symmetry,
     repeats,
@@ -26,6 +27,9 @@ from frustra.trajectory import Frames
 
 BLOCKS = 4
 """Parts of the time of all runs together, from whose scatter the error comes."""
+
+HALVES = np.array([[1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]])
+"""Which blocks are in which half of the time; of two blocks, the first corner."""
 
 COMPARED = 0.3
 """Å: densities are smeared by this Gaussian before they are compared, as single counts differ always."""
@@ -145,8 +149,7 @@ def ion_density(runs: Sequence[Frames], specie: str, settings: VolumeSettings | 
         raise DataError("no runs")
     framework, offsets, notes = aligned([framework_of(run, specie) for run in runs])
     symmetry, shape = _grid(framework, settings, notes)
-    origin = symmetry.origin - np.rint(symmetry.origin * shape) / shape  # half a point away at most
-    counts, frames = _counts(runs, specie, [offset + origin for offset in offsets], shape)
+    counts, frames = _counts(runs, specie, [offset + symmetry.origin for offset in offsets], shape)
     voxel = abs(float(np.linalg.det(framework.cell))) / np.prod(shape)
     raw: Array = counts.sum(axis=0) / (frames.sum() * voxel)
     values = averaged(raw, symmetry) if symmetry.operations > 1 else raw
@@ -156,7 +159,7 @@ def ion_density(runs: Sequence[Frames], specie: str, settings: VolumeSettings | 
     return IonDensity(
         values=smeared(values, framework.cell, settings.smear),
         cell=framework.cell,
-        origin=origin @ framework.cell,
+        origin=symmetry.origin @ framework.cell,
         framework=_atoms(framework),
         specie=specie,
         temperature=runs[0].temperature,
@@ -196,7 +199,7 @@ def _grid(
         raise AnalysisError(
             f"a grid of {shape} points", f"at most {LARGEST:,} points", "take a larger distance: --grid"
         )
-    return symmetry, shape
+    return brought_home(symmetry, shape), shape
 
 
 def _any_of(framework: Framework, elements: Sequence[str]) -> BoolArray:
@@ -221,7 +224,7 @@ def _counts(
         For each run, (frames, 3) in cell vectors, what is taken off the positions.
     """
     total = sum(len(run) for run in runs)
-    blocks = min(BLOCKS, total)
+    blocks = BLOCKS if total >= BLOCKS else min(total, 2)
     counts, frames, done = np.zeros((blocks, np.prod(shape))), np.zeros(blocks), 0
     for run, offset in zip(runs, offsets, strict=True):
         mobile, first = run.indices_of(specie), 0
@@ -247,13 +250,15 @@ def _difference(one: Array, other: Array, cell: Array) -> float:
 def _scatter(counts: Array, frames: Array, cell: Array) -> float:
     """Return ½ ∫ abs(error of ρ) dV/ions from the scatter of the blocks; NaN of one block.
 
-    The error is the block means' standard error; √(2/π) of it is the mean of its absolute value.
+    Half the difference of two halves of the time scatters as the mean of all does; blocks are halved in every
+    way.
     """
     if len(counts) < 2:
         return np.nan
-    blocks = np.stack([smeared(c, cell, COMPARED) / f for c, f in zip(counts, frames, strict=True)])
-    error = blocks.std(axis=0, ddof=1) / np.sqrt(len(blocks))
-    return float(np.sqrt(2 / np.pi) * error.sum() / (2 * blocks.mean(axis=0).sum()))
+    blocks = [smeared(c, cell, COMPARED) / f for c, f in zip(counts, frames, strict=True)]
+    ways = HALVES[:, : len(blocks)][: len(blocks) - 1]
+    errors = [np.abs(sum(sign * b for sign, b in zip(way, blocks, strict=True))).sum() for way in ways]
+    return float(np.mean(errors) / (2 * sum(b.sum() for b in blocks)))
 
 
 def _strain(cell: Array, symmetry: Symmetry) -> float:

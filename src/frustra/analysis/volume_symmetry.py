@@ -5,7 +5,7 @@ translations are simple fractions of the cell, so that multiples of their denomi
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import lcm
 
 import numpy as np
@@ -37,8 +37,7 @@ class Symmetry:
     """Size of the group. The k operations that are kept generate it: all pure translations, then one for each
     other rotation."""
     origin: Array
-    """(3,) in cell vectors, a point that the translations count from; any multiple of 1/(points of a fitting
-    grid) may be added to it."""
+    """(3,) in cell vectors: where coordinates count from."""
 
     @property
     def pure(self) -> BoolArray:
@@ -86,13 +85,7 @@ def _generators(group: Symmetry) -> Symmetry:
     _, first = np.unique(group.rotations.reshape(-1, 9), axis=0, return_index=True)
     others = np.sort(first[~group.pure[first]])
     rows = np.concatenate([pure, others])
-    return Symmetry(
-        group.space_group,
-        group.rotations[rows],
-        group.translations[rows],
-        group.operations,
-        group.origin,
-    )
+    return replace(group, rotations=group.rotations[rows], translations=group.translations[rows])
 
 
 def fitting_grid(cell: Array, spacing: float, symmetry: Symmetry) -> tuple[int, int, int] | None:
@@ -113,6 +106,18 @@ def fitting_grid(cell: Array, spacing: float, symmetry: Symmetry) -> tuple[int, 
         unit = lcm(*(denominators[other] or 1 for other in alike))
         points.append(unit * int(np.ceil(lengths[alike].max() / spacing / unit - 1e-9)))
     return points[0], points[1], points[2]
+
+
+def brought_home(symmetry: Symmetry, shape: tuple[int, int, int]) -> Symmetry:
+    """Return the same operations about an origin that is half a point of a fitting grid from zero at most.
+
+    An origin that lies k points away changes t into t + (1 − W) k/n, which is a number of points as well.
+    """
+    points = np.array(shape)
+    away = np.rint(symmetry.origin * points)
+    steps = np.einsum("kij,j->ki", np.eye(3) - symmetry.rotations, away / points)
+    translations = np.rint((symmetry.translations + steps) * points) % points / points
+    return replace(symmetry, translations=translations, origin=symmetry.origin - away / points)
 
 
 def _denominator(values: Array) -> int | None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from frustra.analysis.hops import pathways_of
+from frustra.analysis.hops import Way, pathways_of
 from frustra.analysis.residence import Pathway
 from frustra.arrays import Array
 from frustra.plots.style import GREY, INK, SITE_COLOURS, SOFT
@@ -66,54 +66,46 @@ def _temperatures_drawn(found: Sequence[HopsAt]) -> list[HopsAt]:
     return moving[:1] + moving[1:][-1:]
 
 
-def _colours(found: Sequence[HopsAt]) -> dict[str, str]:
+def _colours(found: Sequence[HopsAt]) -> dict[Way, str]:
     """Return one colour for each class of hops, the same there and back."""
-    counts: dict[str, int] = {}
+    counts: dict[Way, int] = {}
     for at in found:
         for p in at.pathways:
-            name = _both_ways(p.name)
-            counts[name] = counts.get(name, 0) + p.per_ion.events
-    ranked = sorted((n for n in counts if counts[n]), key=lambda n: -counts[n])
+            counts[p.way.both] = counts.get(p.way.both, 0) + p.per_ion.events
+    ranked = sorted((w for w in counts if counts[w]), key=lambda w: -counts[w])
     return dict(zip(ranked, COLOURS, strict=False))
-
-
-def _both_ways(name: str) -> str:
-    """Return the class of hops there and back: tet–oct becomes oct–tet."""
-    kinds, *direction = name.split(" ", 1)
-    ends = kinds.split("–")
-    return " ".join(["–".join(min(ends, ends[::-1])), *direction])
 
 
 def _label(at: HopsAt) -> str:
     return f"{at.temperature:g} K" if np.isfinite(at.temperature) else "T not known"
 
 
-def _draw_rates(ax: "Axes", found: Sequence[HopsAt], colours: dict[str, str]) -> None:
+def _draw_rates(ax: "Axes", found: Sequence[HopsAt], colours: dict[Way, str]) -> None:
     if len({at.temperature for at in found if np.isfinite(at.temperature)}) > 1:
         _draw_ladder(ax, found, colours)
     else:
         _draw_bars(ax, found[0], colours)
 
 
-def _ranked(found: Sequence[HopsAt]) -> list[str]:
+def _ranked(found: Sequence[HopsAt]) -> list[Way]:
     """Return the classes whose rates are drawn: the most frequent, and those of which there is a bound."""
-    events: dict[str, int] = {}
+    events: dict[Way, int] = {}
     for at in found:
         for p in at.pathways:
             if np.isfinite(p.from_origin.rate.high):
-                events[p.name] = events.get(p.name, 0) + p.from_origin.events
-    return sorted(events, key=lambda name: -events[name])[:SHOWN]
+                events[p.way] = events.get(p.way, 0) + p.from_origin.events
+    return sorted(events, key=lambda way: -events[way])[:SHOWN]
 
 
-def _draw_ladder(ax: "Axes", found: Sequence[HopsAt], colours: dict[str, str]) -> None:
+def _draw_ladder(ax: "Axes", found: Sequence[HopsAt], colours: dict[Way, str]) -> None:
     """Draw rate constants against 1000/T."""
-    for number, name in enumerate(_ranked(found)):
-        colour = colours.get(_both_ways(name), GREY)
+    for number, way in enumerate(_ranked(found)):
+        colour = colours.get(way.both, GREY)
         style: dict[str, Any] = {"color": colour, "mfc": colour if number % 2 == 0 else "white", "ms": 4.5}
         seen = False
         for at in found:
-            for p in (p for p in at.pathways if p.name == name and np.isfinite(at.temperature)):
-                _draw_rate(ax, 1e3 / at.temperature, p, style, "" if seen else name)
+            for p in (p for p in at.pathways if p.way == way and np.isfinite(at.temperature)):
+                _draw_rate(ax, 1e3 / at.temperature, p, style, "" if seen else way.name)
                 seen = True
     ax.set_yscale("log")
     ax.set_xlabel("1000/$T$ (1/K)")
@@ -132,12 +124,12 @@ def _draw_rate(ax: "Axes", x: float, p: Pathway, style: dict[str, Any], label: s
     ax.errorbar(x, rate.value, error, fmt="o", capsize=2, lw=1, label=named, **style)
 
 
-def _draw_bars(ax: "Axes", at: HopsAt, colours: dict[str, str]) -> None:
+def _draw_bars(ax: "Axes", at: HopsAt, colours: dict[Way, str]) -> None:
     """Draw the rate constants at a single temperature, one line each."""
-    names = _ranked([at])
-    for row, name in enumerate(names):
-        p = next(p for p in at.pathways if p.name == name)
-        rate, colour = p.from_origin.rate, colours.get(_both_ways(name), GREY)
+    ways = _ranked([at])
+    for row, way in enumerate(ways):
+        p = next(p for p in at.pathways if p.way == way)
+        rate, colour = p.from_origin.rate, colours.get(way.both, GREY)
         if p.from_origin.is_upper_bound:
             ax.plot(rate.high, row, "<", color=GREY, mfc="none", ms=5)
             continue
@@ -148,10 +140,10 @@ def _draw_bars(ax: "Axes", at: HopsAt, colours: dict[str, str]) -> None:
             fontsize=7.5, color=SOFT,
         )  # fmt: skip
     ax.set_xscale("log")
-    ax.set_yticks(range(len(names)), names)
+    ax.set_yticks(range(len(ways)), [w.name for w in ways])
     ax.tick_params(axis="y", which="both", left=False, right=False)
     ax.minorticks_off()
-    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_ylim(len(ways) - 0.5, -0.5)
     ax.margins(x=0.12)
     ax.set_xlabel("Hops per ion at the origin (1/ps); number of hops")
     ax.set_title(_label(at), loc="left", fontsize=9)
@@ -166,21 +158,21 @@ def _axes_of(cell: Array) -> Array:
 
 
 def _draw_pathways(
-    ax: "Axes", at: HopsAt, colours: dict[str, str], plane: tuple[int, int], view: str
+    ax: "Axes", at: HopsAt, colours: dict[Way, str], plane: tuple[int, int], view: str
 ) -> None:
     from matplotlib.collections import LineCollection
 
     sites = at.sites
     frame = _axes_of(sites.cell)[list(plane)]
     _draw_cell(ax, sites, frame)
-    ends, counts, names = _segments(at)
+    ends, counts, ways = _segments(at)
     if len(counts):
         widths = WIDEST * np.sqrt(counts / counts.max())
         order = np.argsort(widths)
         lines = LineCollection(
             list((ends @ frame.T)[order]),
             linewidths=widths[order].tolist(),
-            colors=[colours.get(names[k], GREY) for k in order],
+            colors=[colours.get(ways[k], GREY) for k in order],
             alpha=0.75,
             capstyle="round",
             zorder=2,
@@ -190,8 +182,8 @@ def _draw_pathways(
         chosen = sites.open & (sites.kind == kind)
         x, y = (sites.positions[chosen] @ frame.T).T
         held = at.occupancy.per_site[chosen] > 0
-        ax.scatter(x[held], y[held], s=9, color=colour, lw=0, zorder=3)
-        ax.scatter(x[~held], y[~held], s=5, facecolors="none", edgecolors=colour, lw=0.4, alpha=0.6, zorder=1)
+        ax.scatter(x[held], y[held], s=4, color=colour, lw=0, zorder=3)
+        ax.scatter(x[~held], y[~held], s=3, facecolors="none", edgecolors=colour, lw=0.4, alpha=0.6, zorder=1)
     ax.set_aspect("equal")
     ax.autoscale_view()
     ax.set_xlabel("Å")
@@ -207,30 +199,25 @@ def _draw_cell(ax: "Axes", sites: Sites, frame: Array) -> None:
             ax.plot(x, y, color=INK, lw=0.6, zorder=0)
 
 
-def _segments(at: HopsAt) -> tuple[Array, Array, list[str]]:
+def _segments(at: HopsAt) -> tuple[Array, Array, list[Way]]:
     """Return ends (m, 2, 3) of the pathways, hops on each in both directions, and their classes.
 
     A pathway that leaves the cell is drawn on both sides.
     """
-    keys, names = [np.zeros((0, 5), np.int64)], [np.zeros(0, dtype=str)]
+    rows, every = [np.zeros((0, 6), np.int64)], list[Way]()
     for hops in at.runs:
-        found = pathways_of(hops, at.sites)
+        found = pathways_of(hops, at.sites, at.labels)
+        every += [w.both for w in found.ways if w.both not in every]
+        number = np.array([every.index(w.both) for w in found.ways], dtype=np.int64)
         turned = hops.origin > hops.target
-        origin, target = (
-            np.where(turned, hops.target, hops.origin),
-            np.where(turned, hops.origin, hops.target),
-        )
+        origin, target = np.where(turned, [hops.target, hops.origin], [hops.origin, hops.target])
         shift = np.where(turned[:, None], -hops.shift, hops.shift)
-        keys.append(np.concatenate([np.stack([origin, target], axis=1), shift], axis=1))
-        both = np.array([_both_ways(n) for n in found.names], dtype=str)
-        names.append(both[found.member] if len(hops) else names[0])
-    every, number = np.unique(np.concatenate(names), return_inverse=True)
-    rows = np.concatenate([np.concatenate(keys), number[:, None]], axis=1)
-    ways, counts = np.unique(rows, axis=0, return_counts=True)
+        rows.append(np.column_stack([origin, target, shift, number[found.member]]))
+    ways, counts = np.unique(np.concatenate(rows), axis=0, return_counts=True)
     start, end = at.sites.positions[ways[:, 0]], at.sites.positions[ways[:, 1]]
     across = ways[:, 2:5] @ at.sites.cell
     ends = np.stack([start, end + across], axis=1)
     outside = ways[:, 2:5].any(axis=1)
     both_sides = np.concatenate([ends, ends[outside] - across[outside, None]])
     which = np.concatenate([np.arange(len(ways)), np.flatnonzero(outside)])
-    return both_sides, counts[which].astype(float), [str(every[k]) for k in ways[which, 5]]
+    return both_sides, counts[which].astype(float), [every[k] for k in ways[which, 5]]

@@ -167,7 +167,7 @@ def _handles(ax: "Axes", records: Sequence[Percolation]) -> list[Any]:
         if dimension <= reached:
             style: dict[str, Any] = {"marker": symbol, "ls": "", "color": INK, "mfc": "white"}
             handles.append(Line2D([], [], **style, label=f"leads on in {dimension}-D"))
-    if len(records) == 1:
+    if len(records) == 1 and np.isfinite(records[0].curve.shuffled_low).any():
         handles.append(Patch(color=GREY, alpha=0.3, lw=0, label="values shuffled, 95 %"))
     return handles
 

@@ -56,10 +56,20 @@ def _orbits(
     group = _dataset(fixed, tolerance)
     if group is None:
         return None
-    operations = list(zip(group.rotations, group.translations, strict=True))
-    orbit, centred = _mapped(positions @ inverse, cell, kind, operations, 5 * tolerance)
-    if orbit is None or len(operations) == 1:
+    if len(group.rotations) == 1:
         return np.arange(len(positions)), np.full(len(positions), "")
+    # the mean over a group is that over its translations and then over one operation for each rotation
+    pure = (group.rotations == np.eye(3, dtype=int)).all(axis=(1, 2))
+    _, distinct = np.unique(group.rotations.reshape(-1, 9), axis=0, return_index=True)
+    centred, links = positions @ inverse, []
+    for rows in (np.flatnonzero(pure), distinct):
+        operations = list(zip(group.rotations[rows], group.translations[rows], strict=True))
+        mapped = _mapped(centred, cell, kind, operations, 5 * tolerance)
+        if mapped is None:
+            return np.arange(len(positions)), np.full(len(positions), "")
+        links.append(mapped[0])
+        centred = mapped[1]
+    orbit = _components(np.concatenate(links, axis=1))
     numbers = np.concatenate([framework.numbers, 200 + orbit])
     both = (cell, np.concatenate([fixed[1], centred]), numbers)
     dataset = _dataset(both, tolerance)
@@ -90,26 +100,30 @@ def _mapped(
     kind: NDArray[np.str_],
     operations: list[tuple[IntArray, Array]],
     near: float,
-) -> tuple[IntArray | None, Array]:
-    """Return orbits, and every site's mean over the images that the operations make of its equivalents.
+) -> tuple[IntArray, Array] | None:
+    """Return where operations take each site, (n, operations), and every site's mean over what comes to it.
 
     None where an operation takes a site to a place where there is none, or one of another kind.
     """
-    count = len(fractional)
-    links, sums = [], np.zeros((count, 3))
+    targets, sums = [], np.zeros((len(fractional), 3))
     for rotation, translation in operations:
         moved = fractional @ rotation.T + translation
         found = nearest_neighbours(moved @ cell, fractional @ cell, cell, 1)
         target = found.index[:, 0]
         if found.distances.max() > max(near, 0.3) or (kind[target] != kind).any():
-            return None, fractional
+            return None
         offset = moved - fractional[target]
         sums[target] += offset - np.round(offset)
-        links.append(target)
-    targets = np.stack(links, axis=1)
+        targets.append(target)
+    return np.stack(targets, axis=1), fractional + sums / len(operations)
+
+
+def _components(targets: IntArray) -> IntArray:
+    """Return a number for each set of sites that operations take into each other, by its first site."""
+    count = len(targets)
     rows = np.repeat(np.arange(count), targets.shape[1])
     graph = coo_array((np.ones(targets.size), (rows, targets.ravel())), shape=(count, count))
     _, label = connected_components(graph, directed=False)
     _, first, orbit = np.unique(label, return_index=True, return_inverse=True)
     order = np.argsort(np.argsort(first))
-    return order[orbit].astype(np.int64), fractional + sums / targets.shape[1]
+    return order[orbit].astype(np.int64)

@@ -42,12 +42,26 @@ BRIEF = 3
 
 
 @dataclass(frozen=True)
+class SiteOptions:
+    """Which sites, and how their classes are named."""
+
+    anions: tuple[str, ...] | None = None
+    """Elements whose polyhedra are the sites; by default every anion element."""
+    crystal: Path | None = None
+    """File of the crystal whose framework gives the sites; by default the mean one of the runs."""
+    by_label: bool = False
+    """Whether pathways are told apart by the labels of the sites, rather than by their kinds."""
+
+
+@dataclass(frozen=True)
 class HopsAt:
     """What the runs of one temperature tell."""
 
     temperature: float
     """K; NaN where nobody knows it."""
     sites: Sites
+    labels: NDArray[np.str_]
+    """(sites,) class of every site by which hops are told apart: its kind, or its label."""
     runs: tuple[Hops, ...]
     pathways: tuple[Pathway, ...]
     """Classes of hops, also those that were not seen."""
@@ -82,18 +96,19 @@ def survey_hops(
     specie: str,
     hints: TrajectoryHints,
     settings: HopSettings,
-    anions: Sequence[str] | None = None,
-    crystal: Path | None = None,
+    where: SiteOptions,
     tell: Tell = lambda _: None,
 ) -> HopSurvey:
     """Find the hops of the mobile ions at every temperature, and what follows from them.
 
     Parameters
     ----------
-    paths, specie, hints, anions, crystal
+    paths, specie, hints
         As for `places_of`.
     settings
         What counts as a hop.
+    where
+        What the sites are.
     tell
         Called with what is being done.
 
@@ -103,17 +118,18 @@ def survey_hops(
         A file that cannot be read, a crystal without sites, or a run too short for a hop.
     """
     found = []
-    for places in places_of(paths, specie, hints, anions, crystal, tell):
+    for places in places_of(paths, specie, hints, where.anions, where.crystal, tell):
         at = f" at {places.temperature:g} K" if np.isfinite(places.temperature) else ""
         tell(f"looking for hops{at}")
-        found.append(_hops_at(places, settings))
+        found.append(_hops_at(places, settings, where.by_label))
     found.sort(key=lambda f: np.nan_to_num(f.temperature))
     energies = activations_of([f.temperature for f in found], [f.pathways for f in found])
     return HopSurvey(specie, settings, tuple(found), energies)
 
 
-def _hops_at(places: Places, settings: HopSettings) -> HopsAt:
+def _hops_at(places: Places, settings: HopSettings, by_label: bool) -> HopsAt:
     sites = places.sites
+    labels = sites.label if by_label else sites.kind
     runs = tuple(hops_of(v, sites, settings) for v in places.visits)
     try:
         vibration: Vibration | AnalysisError = vibration_of(places.runs, runs, places.visits[0].ions)
@@ -123,8 +139,9 @@ def _hops_at(places: Places, settings: HopSettings) -> HopsAt:
     return HopsAt(
         temperature=places.temperature,
         sites=sites,
+        labels=labels,
         runs=runs,
-        pathways=rates_of(runs, sites),
+        pathways=rates_of(runs, sites, labels),
         residences=residences_of(runs, sites.label),
         occupancy=occupancy,
         strings=strings_of(runs, np.random.default_rng(SEED)),
@@ -170,8 +187,8 @@ def hop_table(survey: HopSurvey) -> dict[str, NDArray[Any]]:
 
 
 def _columns(at: HopsAt, number: int, hops: Hops) -> dict[str, NDArray[Any]]:
-    pathways = pathways_of(hops, at.sites)
-    names = np.array(pathways.names, dtype=str)
+    pathways = pathways_of(hops, at.sites, at.labels)
+    names = np.array([w.name for w in pathways.ways], dtype=str)
     label = at.sites.label.astype(str)
     return {
         "temperature": np.full(len(hops), at.temperature),

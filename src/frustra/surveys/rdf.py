@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -40,8 +41,8 @@ class RdfSettings:
     """Frames of a run that are looked at, at least; fewer than twice as many are."""
     method: str = "counts"
     """One of `METHODS`."""
-    by_site: bool = False
-    """Whether mobile ions are told apart by the kind of their site."""
+    by_site: Literal["", "kind", "label"] = ""
+    """Whether mobile ions are told apart by their site, and by what of it."""
 
     def __post_init__(self) -> None:
         if not 0 < self.thickness <= self.reach / 10:
@@ -52,7 +53,9 @@ class RdfSettings:
             raise StudyError(f"the method {self.method!r}", " or ".join(METHODS))
         if self.by_site and self.method != "counts":
             raise StudyError(
-                f"the method {self.method} by site", "counts", "leave --method or --by-site away"
+                f"the method {self.method} by site",
+                "counts",
+                "leave --method or --by-site and --by-label away",
             )
         if self.frames < 1:
             raise StudyError(f"{self.frames} frames", "at least one")
@@ -168,7 +171,7 @@ def _of_run(
     """Give the distributions of one run."""
     for first, second in settings.pairs or _usual_pairs(run, specie):
         if places is not None and first == (specie,):
-            classes = site_classes(places.sites, places.visits[number])
+            classes = site_classes(places.sites, places.visits[number], settings.by_site or "kind")
             found = resolved_distribution(run, specie, second, classes, None, settings.edges, settings.frames)
             yield from found.values()
         else:
