@@ -8,6 +8,7 @@ from ase import Atoms
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from frustra.sites import SITE_KINDS
 from frustra.snapshots import Snapshots
 from frustra.states import StateTable
 from frustra.trajectory import Trajectory
@@ -146,7 +147,16 @@ def states(energies: np.ndarray, temperature: float = 300.0, **changes: Any) -> 
         "energy": energies.ravel(),
         "site": np.full(rows, "oct"),
         "coordination": np.full(rows, 6),
-        "nearest_anion": np.full(rows, 2.5),
+        "place": np.tile(np.arange(ions), frames),
+        "label": np.full(rows, "oct"),
+        "layer": np.full(rows, -1),
+        **{f"{what}_{kind}": np.zeros(rows, int) for what in ("near", "vacant") for kind in SITE_KINDS},
+        **{f"{what}_ions": np.zeros(rows, int) for what in ("face", "site")},
+        **{f"{what}_cations": np.zeros(rows, int) for what in ("face", "edge")},
+        "anions": np.full(rows, "Cl6"),
+        **{f"{what}_anion": np.full(rows, 2.5) for what in ("nearest", "mean")},
+        **{f"nearest_{what}": np.full(rows, 3.0) for what in ("ion", "cation")},
+        "off_centre": np.full(rows, 0.1),
         "displacement": np.full(rows, 0.1),
         "converged": np.ones(rows, bool),
     }

@@ -24,11 +24,14 @@ class Column:
     dtype: str
     doc: str
     allowed: tuple[str, ...] = ()
+    optional: bool = False
+    """Whether a number may be absent, NaN: a distance to what is not there."""
 
     def check(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return the values in the column's type; refuse what the column may not hold."""
         values = np.asarray(values).astype(self.dtype)
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
+        known = values[~np.isnan(values)] if self.optional else values
+        if values.dtype.kind == "f" and not np.isfinite(known).all():
             raise DataError(f"values of {self.name} that are not finite", remedy="check the relaxation")
         if self.allowed and not np.isin(values, self.allowed).all():
             strange = sorted(set(values.tolist()) - set(self.allowed))
@@ -45,9 +48,29 @@ COLUMNS: tuple[Column, ...] = (
     Column("ion", "", "i8", "index of the atom in the cell"),
     Column("element", "", "U", "chemical symbol of the ion"),
     Column("energy", "eV", "f8", "per-atom energy in the relaxed snapshot"),
-    Column("site", "", "U", "polyhedron of anions around the ion", SITE_KINDS),
-    Column("coordination", "", "i8", "anions in that polyhedron"),
+    Column("site", "", "U", "polyhedron of anions that holds the ion", SITE_KINDS),
+    Column("coordination", "", "i8", "anions in that polyhedron; 0 for an ion in none"),
+    Column("place", "", "i8", "row of the site in `Sites`; −1 for an ion in none"),
+    Column("label", "", "U", "class of the site: kind, and the framework cations next to it"),
+    Column("layer", "", "i8", "layer of the site; −1 in a crystal without layers"),
+    *(
+        Column(f"near_{kind}", "", "i8", f"mobile ions in `{kind}` sites that share a face or an edge")
+        for kind in SITE_KINDS
+    ),
+    *(
+        Column(f"vacant_{kind}", "", "i8", f"empty `{kind}` sites that share a face or an edge")
+        for kind in SITE_KINDS
+    ),
+    Column("face_ions", "", "i8", "mobile ions in sites that share a face: too near one another"),
+    Column("site_ions", "", "i8", "other mobile ions in the same polyhedron"),
+    Column("face_cations", "", "i8", "polyhedra of framework cations that share a face"),
+    Column("edge_cations", "", "i8", "polyhedra of framework cations that share an edge and no face"),
+    Column("anions", "", "U", "anions of the polyhedron, elements in alphabetical order, such as Br2Cl4"),
     Column("nearest_anion", "Å", "f8", "distance to the nearest anion"),
+    Column("mean_anion", "Å", "f8", "mean distance to the anions of the polyhedron; NaN without", optional=True),
+    Column("off_centre", "Å", "f8", "distance from the mean place of these anions; NaN without", optional=True),
+    Column("nearest_ion", "Å", "f8", "distance to the nearest other mobile ion, or to an image of the ion"),
+    Column("nearest_cation", "Å", "f8", "distance to the nearest framework cation; NaN without", optional=True),
     Column("displacement", "Å", "f8", "how far the relaxation moved the ion"),
     Column("converged", "", "?", "whether the snapshot's relaxation converged"),
 )

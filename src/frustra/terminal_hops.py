@@ -9,12 +9,16 @@ from frustra.surveys.hop_results import (
     HopsResult,
     PathwayResult,
     RateResult,
+    ResidenceResult,
     TemperatureResult,
     Value,
 )
 
-TABLE_WIDTH = 118
+TABLE_WIDTH = 124
 """Columns that the tables need."""
+
+MOST = 10
+"""Classes of hops with a row of their own."""
 
 
 def print_hops(result: HopsResult) -> None:
@@ -29,8 +33,9 @@ def print_hops(result: HopsResult) -> None:
         for note in at.notes:
             console.print(f"! {note}", soft_wrap=True)
         console.print()
-    for activation in result.activation if len(result.temperatures) > 1 else []:
-        console.print(_energy(activation), soft_wrap=True)
+    for activation in result.activation:
+        if activation.Ea_eV is not None:
+            console.print(_energy(activation, activation.Ea_eV), soft_wrap=True)
 
 
 def _headline(at: TemperatureResult, specie: str) -> str:
@@ -50,14 +55,27 @@ def _table(*heads: str) -> Table:
 
 
 def _rates(at: TemperatureResult) -> Table:
-    table = _table(
-        "pathway", "hops", "back", "lasting", "per ion (1/ns)", "per ion at the origin (1/ns)", "inflation"
+    """Return a row for each of the most frequent classes and of those that were not seen but might be."""
+    heads = (
+        "pathway",
+        "hops",
+        "back",
+        "lasting",
+        "per ion (1/ns)",
+        "per ion at the origin (1/ns)",
+        "inflation",
     )
-    for p in sorted(at.pathways, key=_by_hops):
+    table = _table(*heads)
+    ranked = sorted(at.pathways, key=_by_hops)
+    for p in ranked[:MOST]:
         table.add_row(
             p.pathway, str(p.hops), str(p.recrossed), str(p.lasting), _rate(p.per_ion_THz),
             _rate(p.from_origin_THz), "–" if p.inflation is None else f"{p.inflation:.1f}",
         )  # fmt: skip
+    others = [p for p in ranked[MOST:] if p.hops]
+    if others:
+        total = [str(sum(v)) for v in zip(*((p.hops, p.recrossed, p.lasting) for p in others), strict=True)]
+        table.add_row(f"{len(others)} more classes", *total)
     return table
 
 
@@ -74,20 +92,21 @@ def _rate(rate: RateResult) -> str:
 
 
 def _classes(at: TemperatureResult) -> Table:
-    table = _table(
-        "sites", "number", "ions per site", "share of ions", "residence (ps)", "median (ps)", "departures"
-    )
+    table = _table("sites", "number", "ions per site", "share of ions", "residence (ps)", "departures")
     occupancy = {o.label: o for o in at.occupancy}
     for r in at.residence:
         o = occupancy[r.label]
-        mean = (
-            f"> {r.low_ps:.3g}" if r.mean_ps is None else f"{r.mean_ps:.3g} ({r.low_ps:.3g}–{r.high_ps:.3g})"
-        )
         table.add_row(
-            r.label, str(r.sites), _value(o.occupancy), f"{100 * o.share:.2f} %", mean,
-            "–" if r.median_ps is None else f"{r.median_ps:.3g}", str(r.departures),
+            r.label, str(r.sites), _value(o.occupancy, 3), f"{100 * o.share:.2f} %", _residence(r),
+            str(r.departures),
         )  # fmt: skip
     return table
+
+
+def _residence(r: ResidenceResult) -> str:
+    if r.mean_ps is not None and r.high_ps is not None:
+        return f"{r.mean_ps:.3g} ({r.low_ps:.3g}–{r.high_ps:.3g})"
+    return f"> {r.low_ps:.3g}" if r.low_ps > 0 else "–"
 
 
 def _value(v: Value, digits: int = 4) -> str:
@@ -115,11 +134,9 @@ def _sentences(at: TemperatureResult) -> list[str]:
     return said
 
 
-def _energy(a: ActivationResult) -> str:
-    if a.Ea_eV is None:
-        return f"{a.pathway}: {a.refused}"
+def _energy(a: ActivationResult, energy: Value) -> str:
     dof = len(a.temperatures_K) - 2
     return (
-        f"{a.pathway}: Ea = {_value(a.Ea_eV, 3)} eV, prefactor {a.prefactor_THz:.3g} THz; χ² of the line "
+        f"{a.pathway}: Ea = {_value(energy, 3)} eV, prefactor {a.prefactor_THz:.3g} THz; χ² of the line "
         f"{a.chi2:.1f} for {dof} degree{'s' if dof > 1 else ''} of freedom"
     )

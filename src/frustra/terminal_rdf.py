@@ -7,8 +7,8 @@ from rich.table import Table
 from frustra.surveys.rdf import RdfSurvey
 from frustra.surveys.rdf_results import CurveResult, PairResult, Value, rdf_result
 
-TABLE_WIDTH = 118
-"""Columns that the table needs."""
+TABLE_WIDTH = 100
+"""Columns that the table needs beside the names of the pairs."""
 
 COVER = 1.96
 """Standard errors on each side that hold 95 %."""
@@ -16,8 +16,9 @@ COVER = 1.96
 
 def print_rdf(survey: RdfSurvey) -> None:
     """Print the first peak of every pair and temperature, how it broadens, and every note."""
-    console = Console(width=max(Console().width, TABLE_WIDTH), highlight=False, markup=False)
     result = rdf_result(survey)
+    width = TABLE_WIDTH + max(len(p.pair) for p in result.pairs)
+    console = Console(width=max(Console().width, width), highlight=False, markup=False)
     table = Table(
         title="First peak of g(r); ± holds 95 %", title_justify="left", box=SIMPLE_HEAD, pad_edge=False
     )

@@ -263,7 +263,7 @@ def vibrating(rng: np.random.Generator, count: int, memory: float) -> Trajectory
 
 def test_errors_cover_as_they_say_when_frames_are_correlated() -> None:
     edges, curves = np.arange(2.2, 5, 0.2), []
-    for seed in range(40):
+    for seed in range(30):
         rng = np.random.default_rng(seed)
         curves.append(radial([pair_distribution(vibrating(rng, 80, 2.0), "Li", ["Li"], edges)]))
     values, errors = np.array([c.values for c in curves]), np.array([c.std for c in curves])
@@ -316,6 +316,8 @@ def test_shells_that_do_not_ascend_and_empty_runs_are_refused() -> None:
     for edges in ([0, 1, 1.0], [1.0], [-1, 1.0]):
         with pytest.raises(AnalysisError, match="ascend"):
             pair_distribution(run, "Li", ["Li"], np.array(edges))
+    with pytest.raises(AnalysisError, match="look less far"):
+        pair_distribution(run, "Li", ["Li"], np.array([0, 1000.0]))
     with pytest.raises(AnalysisError, match="no frames"):
         pair_distribution(run.read(slice(0, 0)), "Li", ["Li"])
 

@@ -2,11 +2,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ase.io import read
 from hypothesis import given
 from hypothesis import strategies as st
 
 from frustra.analysis.site_occupancy import occupancy_of
 from frustra.errors import AnalysisError
+from frustra.geometry import nearest_neighbours
 from frustra.sites import Links
 from tests.analysis.walkers import chain, jumps, on_chain, sampled, visits
 from tests.helpers import seeds
@@ -120,3 +122,13 @@ def test_entropy_is_that_of_sites_held_half_the_time():
 def test_a_single_frame_is_refused():
     with pytest.raises(AnalysisError, match="at least two"):
         occupancy_of([visits(np.zeros((1, 3)))], chain(6))
+
+
+def test_published_occupancies_of_na3ps4_are_reached(data):
+    atoms = read(data / "Na3PS4_800K/cNa3PS4.cif")
+    cell = atoms.cell.array
+    places = np.load(data / "Na3PS4_800K/cNa3PS4_trajectories.npy")[:, :48] @ cell
+    nearest = nearest_neighbours(places.reshape(-1, 3), atoms.positions[:48], cell, 1).index
+    found = occupancy_of([visits(nearest.reshape(200, 48))], chain(48))
+    assert found.per_site.sum() == pytest.approx(48)
+    assert found.per_site[[11, 15]] == pytest.approx([0.98, 0.875], abs=1e-12)

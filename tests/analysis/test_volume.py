@@ -184,10 +184,9 @@ def test_a_doubled_cell_has_the_same_density_twice_and_folds_back() -> None:
     assert part.values == pytest.approx(double.values[len(part.values) :])
     assert part.cell == pytest.approx(framework.cell.array)
     assert len(part.framework) == 8
-    plain = ion_density([run(twice, large.cell.array, large)], "Li", VolumeSettings(symmetry=False, grid=0.3))
-    alone = ion_density(
-        [run(places, framework.cell.array, framework)], "Li", PLAIN.model_copy(update={"grid": 0.3})
-    )
+    coarse = VolumeSettings(symmetry=False, grid=0.55)
+    plain = ion_density([run(twice, large.cell.array, large)], "Li", coarse)
+    alone = ion_density([run(places, framework.cell.array, framework)], "Li", coarse)
     assert plain.values == pytest.approx(np.concatenate([alone.values] * 2))
 
 
@@ -273,9 +272,9 @@ def test_ions_on_half_of_the_equivalent_sites_depart_by_half() -> None:
 def test_the_scatter_is_the_distance_from_the_truth() -> None:
     """Independent ions of a known density: the error told is the error made."""
     cell, ratios = 6.0 * np.eye(3), []
-    for seed in range(12):
+    for seed in range(8):
         rng = np.random.default_rng(seed)
-        places = 0.5 + 0.9 / 6 * rng.normal(size=(400, 1, 3))
+        places = 0.5 + 0.9 / 6 * rng.normal(size=(4000, 1, 3))
         found = ion_density([run(places, cell)], "Li", VolumeSettings(symmetry=False, grid=0.3))
         seen = smeared(found.values, cell, 0.3)
         axis = (np.arange(20) - 10) * 0.3
@@ -284,7 +283,7 @@ def test_the_scatter_is_the_distance_from_the_truth() -> None:
         exact /= exact.sum() * found.voxel
         ratios.append(0.5 * np.abs(seen - exact).sum() * found.voxel / found.scatter)
     assert np.mean(ratios) == pytest.approx(1, abs=0.1)
-    assert np.std(ratios) < 0.25
+    assert np.std(ratios) < 0.2
 
 
 def test_levels_and_projections_of_a_known_density() -> None:

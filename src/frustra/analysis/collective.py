@@ -18,7 +18,8 @@ SHUFFLES = 20
 class Strings:
     """Strings of hops at one temperature, against what chance would do.
 
-    A hop follows another if it ends in the site that another ion left, within the window around its arrival.
+    A hop follows another if it ends in the site that another ion left, at most the window before it arrived;
+    or shortly after, as both may be in the site for no longer than an ion needs to settle.
     Hops that follow each other make a string; its size is the number of its ions, 1 for a hop on its own.
     """
 
@@ -58,32 +59,33 @@ class Moves:
     """(n,) whose hops they are."""
 
 
-def links_of(moves: Moves, window: float) -> IntArray:
+def links_of(moves: Moves, window: float, overlap: float) -> IntArray:
     """Return which hops follow which, (n, 2): the follower, and the hop that made room for it.
 
-    Hop i follows hop j of another ion if i ends in the site where j began, and |arrivedᵢ − leftⱼ| ≤ window.
+    Hop i follows hop j of another ion if i ends in the site where j began, and
+    −overlap ≤ arrivedᵢ − leftⱼ ≤ window.
     The departures are sorted by site and time once, and the arrivals looked up: O(n log n), and the links.
 
     Parameters
     ----------
     moves
         The hops.
-    window
+    window, overlap
         Frames.
     """
     hops = len(moves.ion)
     if not hops:
         return np.zeros((0, 2), np.int64)
-    reach = int(np.floor(window + 1e-9))
-    begin = int(min(moves.left.min(), moves.arrived.min())) - reach
-    span = int(max(moves.left.max(), moves.arrived.max())) + reach + 1 - begin  # frames, windows and all
+    after, before = int(np.floor(window + 1e-9)), int(np.floor(overlap + 1e-9))
+    begin = int(min(moves.left.min(), moves.arrived.min())) - after
+    span = int(max(moves.left.max(), moves.arrived.max())) + before + 1 - begin  # frames, windows and all
     departure = moves.origin * span + moves.left - begin
     order = np.argsort(departure, kind="stable")
     arrival = moves.target * span + moves.arrived - begin
     by_arrival = np.argsort(arrival, kind="stable")  # sorted questions are looked up faster
     first, past = np.zeros(hops, np.int64), np.zeros(hops, np.int64)
-    first[by_arrival] = np.searchsorted(departure[order], arrival[by_arrival] - reach, side="left")
-    past[by_arrival] = np.searchsorted(departure[order], arrival[by_arrival] + reach, side="right")
+    first[by_arrival] = np.searchsorted(departure[order], arrival[by_arrival] - after, side="left")
+    past[by_arrival] = np.searchsorted(departure[order], arrival[by_arrival] + before, side="right")
     number = past - first
     follower = np.repeat(np.arange(hops), number)
     rank = np.arange(len(follower)) - np.repeat(np.cumsum(number) - number, number)
@@ -105,6 +107,8 @@ def strings_of(runs: Sequence[Hops], rng: np.random.Generator) -> Strings:
 
     Sites count modulo the cell: all periodic copies of an ion hop together. Chance keeps which hops each ion
     makes and their order, and shifts them in time, around the end of the run, by another amount for each ion.
+    It does not keep ions out of each other's sites, so that short strings alone prove little: where vacancies
+    are few, an ion has to wait for another to leave.
 
     Parameters
     ----------
@@ -140,7 +144,7 @@ def strings_in(hops: Hops) -> IntArray:
 
 
 def _strings(hops: Hops, moves: Moves) -> IntArray:
-    return string_of(links_of(moves, hops.window / hops.timestep), len(hops))
+    return string_of(links_of(moves, hops.window / hops.timestep, hops.settle), len(hops))
 
 
 def _shifted(hops: Hops, rng: np.random.Generator) -> Moves:

@@ -159,7 +159,7 @@ def percolation_of(
     reason = _why(growth.dimension, graded, sites, settings)
     thresholds = [
         _threshold(d, growth, noisy[:, d - 1], dealt, reached[d - 1], graded) if d <= growth.dimension
-        else Threshold(d, None, growth.directions[d - 1], reached[d - 1], None, reason)
+        else Threshold(d, None, growth.direction(d), reached[d - 1], None, reason)
         for d in DIMENSIONS
     ]  # fmt: skip
     return Percolation(
@@ -232,7 +232,7 @@ def _threshold(
         float((1 + easy) / (1 + len(shuffled))),
     )
     estimate = Estimate(value, std, low, high)
-    return Threshold(dimension, estimate, growth.directions[at], float(reached), compared, "")
+    return Threshold(dimension, estimate, growth.direction(dimension), float(reached), compared, "")
 
 
 def _interval(value: float, noisy: Array) -> tuple[float, float, float]:

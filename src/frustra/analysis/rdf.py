@@ -9,12 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from ase.geometry import minkowski_reduce
 from scipy.spatial import cKDTree
 
 from frustra.arrays import Array, IntArray
 from frustra.errors import AnalysisError
-from frustra.geometry import perpendicular_heights, with_images, wrap
+from frustra.geometry import minkowski, perpendicular_heights, with_images, wrap
 from frustra.trajectory import Frames, Trajectory
 
 BIN = 0.05
@@ -31,6 +30,9 @@ READ = 20
 
 PAIRS = 2_000_000
 """Pairs of atoms held at once."""
+
+IMAGES = 5_000_000
+"""Atoms and periodic images of them that are held at most."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ def pair_distribution(
     DataError
         An element is absent.
     AnalysisError
-        A single atom, which has no neighbour of its kind; edges that do not ascend; no frames.
+        A single atom, which has no neighbour of its kind; edges that do not ascend or are too far; no frames.
     """
     shells = shells_of(run, first, second, edges)
     codes = np.zeros(len(shells.first), np.int64), np.zeros(len(shells.second), np.int64)
@@ -214,11 +216,17 @@ def shells_of(
         raise AnalysisError(
             f"a single {'/'.join(firsts)}", "two atoms for a distance", "enlarge the supercell"
         )
+    cell = run.read([0], []).cells[0]
     if edges is None:
-        edges = _edges(run.read([0], []).cells[0])
+        edges = _edges(cell)
     edges = np.asarray(edges, dtype=float)
     if len(edges) < 2 or edges[0] < 0 or not (np.diff(edges) > 0).all():
         raise AnalysisError("edges of shells that do not ascend from 0 on", "two or more that do")
+    images = np.prod(1 + np.ceil(2 * edges[-1] / perpendicular_heights(minkowski(cell)[0]))) * len(around)
+    if images > IMAGES:
+        raise AnalysisError(
+            f"{images:.0e} periodic images within {edges[-1]:g} Å", f"{IMAGES:.0e} at most", "look less far"
+        )
     atoms = np.union1d(centre, around)
     return Shells(atoms, np.searchsorted(atoms, centre), np.searchsorted(atoms, around), edges)
 
@@ -241,5 +249,5 @@ def frames_of(run: Frames, most: int, atoms: IntArray) -> Iterator[tuple[int, Ar
         part: Trajectory = run.read(slice(start, min(start + stride * READ, len(run)), stride), atoms)
         for k, (positions, cell) in enumerate(zip(part.positions, part.cells, strict=True)):
             if not np.array_equal(cell, given):
-                given, compact = cell, np.asarray(minkowski_reduce(cell)[0], dtype=float)
+                given, compact = cell, minkowski(cell)[0]
             yield start + k * stride, positions, compact

@@ -51,9 +51,29 @@ class Blocks:
         return ratio(left, np.broadcast_to(self.expected.sum(axis=0), left.shape))
 
     @property
+    def coordination(self) -> Array:
+        """(bins,) mean number of neighbours up to the outer edge of each shell."""
+        inside = self.counts.cumsum(axis=1).sum(axis=0)
+        return ratio(inside, np.full(inside.shape, self.atoms.sum()))
+
+    @property
+    def coordination_residuals(self) -> Array:
+        """(blocks, bins) what each block adds to the error of the coordination."""
+        left = self.counts.cumsum(axis=1) - np.nan_to_num(self.coordination) * self.atoms[:, None]
+        return ratio(left, np.full(left.shape, self.atoms.sum()))
+
+    @property
     def inefficiency(self) -> float:
         """By what the variance of g exceeds that of independent blocks, at least 1; a mean over shells."""
-        seen = self.residuals[:, self.counts.sum(axis=0) >= SEEN]
+        return self._inefficiency(self.residuals)
+
+    @property
+    def coordination_inefficiency(self) -> float:
+        """The same of the coordination, at least that of g: what is slow may change all shells at once."""
+        return max(self.inefficiency, self._inefficiency(self.coordination_residuals))
+
+    def _inefficiency(self, residuals: Array) -> float:
+        seen = residuals[:, self.counts.sum(axis=0) >= SEEN]
         total = (seen**2).sum(axis=0)
         if not (total > 0).any():
             return 1.0
@@ -153,14 +173,10 @@ def radial(runs: Sequence[PairDistribution], method: str = "counts") -> Radial:
         r, values, residuals = one.edges, matrix @ values, residuals @ matrix.T
     elif method != "counts":
         raise AnalysisError(f"the method {method!r}", "counts or pymatgen")
-    inside, atoms = blocks.counts.cumsum(axis=1), blocks.atoms[:, None]
-    coordination = ratio(inside.sum(axis=0), np.broadcast_to(atoms.sum(), inside.shape[1:]))
-    left = inside - np.nan_to_num(coordination) * atoms
-    left = ratio(left, np.broadcast_to(atoms.sum(), left.shape))
-    errors = [_error(x, blocks.inefficiency) for x in (residuals, left)]
+    near = _error(blocks.coordination_residuals, blocks.coordination_inefficiency)
     return Radial(
-        one.first, one.second, one.temperature, r, values, errors[0],
-        one.edges[1:], coordination, errors[1], blocks, sum(map(len, runs)),
+        one.first, one.second, one.temperature, r, values, _error(residuals, blocks.inefficiency),
+        one.edges[1:], blocks.coordination, near, blocks, sum(map(len, runs)),
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from scipy.signal import find_peaks
 
 from frustra.analysis.markers import widened
 from frustra.analysis.rdf import PairDistribution, ratio
-from frustra.analysis.rdf_curve import BLOCKS, Blocks, blocks_of
+from frustra.analysis.rdf_curve import BLOCKS, Blocks, blocks_of, radial
 from frustra.arrays import Array, BoolArray
 from frustra.errors import AnalysisError
 from frustra.stats import Estimate, block_means
@@ -106,7 +106,7 @@ class Peak:
     coordination: Estimate
     """Neighbours up to the end."""
     blocks: int
-    """Blocks of time that the errors come from; NaN with fewer than two."""
+    """Blocks of time that the errors come from, which are NaN with fewer than two."""
 
 
 def first_peak(runs: Sequence[PairDistribution], end: float) -> Peak:
@@ -136,32 +136,29 @@ def first_peak(runs: Sequence[PairDistribution], end: float) -> Peak:
     window = inside & (
         np.abs(centres - centres[smooth.argmax()]) <= max(0.7 * width, 2.01 * _bin(runs[0].edges))
     )
-    rows = (centres, inside, window)
-    values, n = _features(*_without(blocks, None), *rows), len(blocks)
-    std = np.full(len(values), np.nan)
-    if n > 1:
-        rest = np.array([_features(*_without(blocks, k), *rows) for k in range(n)])
-        std = np.sqrt((n - 1) * blocks.inefficiency * rest.var(axis=0)) * widened(1.0, n)
-    both = zip(values, std, strict=True)
-    found = [Estimate(float(v), float(s), float(v - 1.96 * s), float(v + 1.96 * s)) for v, s in both]
-    return Peak(end, found[0], found[1], found[2], found[3], found[4], n)
+    values, std = _jackknife(blocks, centres, inside, window)
+    near = radial(runs)
+    last = int(inside.sum()) - 1
+    known = [*zip(values, std, strict=True), (near.coordination[last], near.coordination_std[last])]
+    found = [Estimate(float(v), float(s), float(v - 1.96 * s), float(v + 1.96 * s)) for v, s in known]
+    return Peak(end, found[0], found[1], found[2], found[3], found[4], len(blocks))
 
 
-def _without(blocks: Blocks, one: int | None) -> tuple[Array, Array, float]:
-    """Return pairs, expected pairs and atoms of all blocks, or of all but one."""
-    kept = np.arange(len(blocks)) != (-1 if one is None else one)
-    counts, expected = blocks.counts[kept].sum(axis=0), blocks.expected[kept].sum(axis=0)
-    return counts, ratio(counts, expected), float(blocks.atoms[kept].sum())
+def _jackknife(blocks: Blocks, centres: Array, inside: BoolArray, window: BoolArray) -> tuple[Array, Array]:
+    """Return position, height, width and its square, with errors from leaving out one block at a time."""
+    n = len(blocks)
 
+    def features(kept: BoolArray) -> Array:
+        counts, expected = blocks.counts[kept].sum(axis=0), blocks.expected[kept].sum(axis=0)
+        square = _variance(counts[inside], centres[inside])
+        summit = _summit(centres[window], ratio(counts, expected)[window], counts[window])
+        return np.array([*summit, np.sqrt(square) if square >= 0 else np.nan, square])
 
-def _features(
-    counts: Array, g: Array, atoms: float, centres: Array, inside: BoolArray, window: BoolArray
-) -> Array:
-    """Return position, height, width, its square, and the number of neighbours; NaN where there is none."""
-    square = _variance(counts[inside], centres[inside])
-    width = np.sqrt(square) if square >= 0 else np.nan
-    near = counts[inside].sum() / atoms if atoms else np.nan
-    return np.array([*_summit(centres[window], g[window], counts[window]), width, square, near])
+    values = features(np.ones(n, bool))
+    if n < 2:
+        return values, np.full(len(values), np.nan)
+    rest = np.array([features(np.arange(n) != k) for k in range(n)])
+    return values, np.sqrt((n - 1) * blocks.inefficiency * rest.var(axis=0)) * widened(1.0, n)
 
 
 def _summit(r: Array, g: Array, counts: Array) -> tuple[float, float]:

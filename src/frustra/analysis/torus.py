@@ -32,8 +32,8 @@ class Growth:
 
     thresholds: Array
     """(3,) value at which some cluster first has at least 1, 2, 3 dimensions; infinite where none has."""
-    directions: tuple[IntArray, IntArray, IntArray]
-    """(d, 3) cell vectors that span what that cluster leads along, as `reduced`; empty where none does."""
+    loops: tuple[Sequence[Vector], Sequence[Vector], Sequence[Vector]]
+    """Independent wrap vectors of each of these clusters; none where there is none."""
     axes: Array
     """(3,) value at which some cluster first leads on along a, b, c, whatever it does along the others."""
     closing: IntArray
@@ -47,6 +47,13 @@ class Growth:
     def dimension(self) -> int:
         """Dimension of the graph with all links, 0 to 3."""
         return int(np.isfinite(self.thresholds).sum())
+
+    def direction(self, dimension: int) -> IntArray:
+        """Return cell vectors, (at least `dimension`, 3), that span what that cluster leads along: `reduced`.
+
+        They are empty where there is none.
+        """
+        return reduced(self.loops[dimension - 1])
 
     def largest_at(self, levels: Array) -> Array:
         """Return the nodes of the largest cluster of those with links, at each level; 0 below the first."""
@@ -136,7 +143,7 @@ def grow(nodes: int, links: Links, at: ArrayLike, whole: bool = True) -> Growth:
     order = order[np.isfinite(at[order])]
     forest, codes = _Forest(nodes), _coded(links.shifts[order])
     thresholds, axes, closing = np.full(3, np.inf), np.full(3, np.inf), np.full(3, -1)
-    directions = [np.empty((0, 3), dtype=np.int64)] * 3
+    around: list[list[Vector]] = [[], [], []]
     rank, most, largest = 0, 1, []
     for k, (first, second), code in zip(order.tolist(), links.pairs[order].tolist(), codes, strict=True):
         root, wrapped = forest.join(first, second, code)
@@ -148,13 +155,13 @@ def grow(nodes: int, links: Links, at: ArrayLike, whole: bool = True) -> Growth:
         axes = np.where(np.any(loops, axis=0), np.minimum(axes, at[k]), axes)
         if len(loops) > rank:
             thresholds[rank : len(loops)], closing[rank : len(loops)] = at[k], k
-            directions[rank : len(loops)] = [reduced(loops)] * (len(loops) - rank)
+            around[rank : len(loops)] = [list(loops)] * (len(loops) - rank)
             rank = len(loops)
             if rank == 3 and not whole:
                 break
-    first_, second_, third = directions
+    sizes = np.array(largest, dtype=np.int64)
     return Growth(
-        thresholds, (first_, second_, third), axes, closing, at[order][: len(largest)], np.array(largest, int)
+        thresholds, (around[0], around[1], around[2]), axes, closing, at[order][: len(sizes)], sizes
     )
 
 

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 COLOURS = ("#2b6ca3", "#d9682b", "#3c8d53", "#8b5fbf", "#b8433f", "#8a6d3b", "#c2699b", "#4aa3a8")
 """One for each class of hops, the most frequent first; others are grey."""
 
-SHOWN = 10
+SHOWN = 8
 """Classes of hops whose rates are drawn."""
 
 WIDEST = 4.0
 """Points: line of the pathway with most hops; the area of the others is in proportion."""
 
-WIDTH, HEIGHT = 7.2, 3.1
-"""Inches: of the figure, and of a row of it."""
+WIDTH, HEIGHT, ROOM = 7.2, 2.9, 0.75
+"""Inches: of the figure, of the rates, and of what surrounds a panel."""
 
 
 def plot_hops(found: Sequence[HopsAt], axes: "Sequence[Axes] | None" = None) -> "list[Axes]":
@@ -43,7 +43,7 @@ def plot_hops(found: Sequence[HopsAt], axes: "Sequence[Axes] | None" = None) -> 
     """
     drawn = _temperatures_drawn(found)
     colours = _colours(found)
-    panels = list(axes) if axes is not None else _panels(len(drawn))
+    panels = list(axes) if axes is not None else _panels(drawn)
     _draw_rates(panels[0], found, colours)
     for at, (top, side) in zip(drawn, zip(panels[1::2], panels[2::2], strict=True), strict=True):
         _draw_pathways(top, at, colours, (0, 1), "along $c$")
@@ -51,13 +51,23 @@ def plot_hops(found: Sequence[HopsAt], axes: "Sequence[Axes] | None" = None) -> 
     return panels
 
 
-def _panels(rows: int) -> "list[Axes]":
+def _panels(drawn: Sequence[HopsAt]) -> "list[Axes]":
+    """Return new axes: rows of pathways are as high as their crystals need."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH, HEIGHT * (1 + rows)), layout="constrained")
-    grid = figure.add_gridspec(1 + rows, 2)
+    heights = [HEIGHT]
+    for at in drawn:
+        width, depth, height = np.ptp(_corners(at.sites.cell) @ _axes_of(at.sites.cell).T, axis=0)
+        heights.append(min(WIDTH / 2 * max(depth, height) / width, WIDTH) + ROOM)
+    figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+    grid = figure.add_gridspec(len(heights), 2, height_ratios=heights)
     panels = [figure.add_subplot(grid[0, :])]
-    return panels + [figure.add_subplot(grid[1 + row, column]) for row in range(rows) for column in range(2)]
+    return panels + [figure.add_subplot(grid[r, c]) for r in range(1, len(heights)) for c in range(2)]
+
+
+def _corners(cell: Array) -> Array:
+    corners: Array = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) @ cell
+    return corners
 
 
 def _temperatures_drawn(found: Sequence[HopsAt]) -> list[HopsAt]:
@@ -110,7 +120,7 @@ def _draw_ladder(ax: "Axes", found: Sequence[HopsAt], colours: dict[Way, str]) -
     ax.set_yscale("log")
     ax.set_xlabel("1000/$T$ (1/K)")
     ax.set_ylabel("Hops per ion at the origin (1/ps)")
-    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
 
 
 def _draw_rate(ax: "Axes", x: float, p: Pathway, style: dict[str, Any], label: str) -> None:
@@ -191,12 +201,9 @@ def _draw_pathways(
 
 
 def _draw_cell(ax: "Axes", sites: Sites, frame: Array) -> None:
-    corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
-    for one in corners:
-        for axis in np.flatnonzero(one == 0):
-            other = one + np.eye(3, dtype=int)[axis]
-            x, y = (np.stack([one, other]) @ sites.cell @ frame.T).T
-            ax.plot(x, y, color=INK, lw=0.6, zorder=0)
+    corners = _corners(sites.cell) @ frame.T
+    for one, other in ((i, i | 1 << axis) for i in range(8) for axis in range(3) if not i >> axis & 1):
+        ax.plot(*corners[[one, other]].T, color=INK, lw=0.6, zorder=0)
 
 
 def _segments(at: HopsAt) -> tuple[Array, Array, list[Way]]:

@@ -149,7 +149,7 @@ def _sphere() -> Array:
 
 
 def camera(cell: Array, turn: float = 22.0, tilt: float = 14.0) -> Array:
-    """Return rows right, up and towards the viewer; c points up, and a to the right and the viewer.
+    """Return rows right, up and towards the viewer; c points up, and b away from the viewer.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def camera(cell: Array, turn: float = 22.0, tilt: float = 14.0) -> Array:
     t, s = np.radians(turn), np.radians(tilt)
     viewer = np.cos(s) * (np.sin(t) * right - np.cos(t) * away) + np.sin(s) * up
     x = np.cross(up, viewer)
-    x *= np.sign(x @ right) / np.linalg.norm(x)
+    x /= np.linalg.norm(x)
     y = up - up @ viewer * viewer
     return np.array([x, y / np.linalg.norm(y), viewer])
 

@@ -26,16 +26,19 @@ def tiling_of(
     points, cell
         (a, 3) and (3, 3), Å.
     """
-    group = polyhedra.group
-    beyond = tetrahedra.neighbours
-    place = polyhedra.shifts - _home_shifts(polyhedra, points, cell)[group]
+    group, beyond = polyhedra.group, tetrahedra.neighbours
+    middles = np.array([_corners(v, points, cell).mean(axis=0) for v in polyhedra.vertices])
+    # a little into the next cell is still home: rounding shall not decide
+    home = np.floor(middles @ np.linalg.inv(cell) + 1e-6).astype(np.int64)
+    place = polyhedra.shifts - home[group]
     step = place[:, None] + tetrahedra.steps - place[beyond]
     outer = (group[beyond] != group[:, None]) | (step != 0).any(axis=2)
     t, k = np.nonzero(outer)
     keep = np.array([[j for j in range(4) if j != k] for k in range(4)])[k]
     corners = tetrahedra.corners[t[:, None], keep]
     shifts = tetrahedra.shifts[t[:, None], keep] + place[t][:, None]
-    inner = points[tetrahedra.corners[t, k]] + (tetrahedra.shifts[t, k] + place[t]) @ cell
+    # seen from the polyhedron's middle: its tetrahedra may be flat
+    inner = (middles - home @ cell)[group[t]]
     inward = _signed_volume(points[corners] + shifts @ cell, inner) < 0
     corners[inward], shifts[inward] = corners[inward][:, ::-1], shifts[inward][:, ::-1]
     order = np.argsort(group[t], kind="stable")
@@ -46,13 +49,6 @@ def tiling_of(
     return Tiling(
         anions, points, corners[rows], shifts[rows], group[beyond[t, k]][rows], step[t, k][rows], count
     )
-
-
-def _home_shifts(polyhedra: Polyhedra, points: Array, cell: Array) -> IntArray:
-    """Return cell vectors from the home cell to where each polyhedron's centre lies."""
-    centres = np.array([_corners(v, points, cell).mean(axis=0) for v in polyhedra.vertices])
-    shifts: IntArray = np.floor(centres @ np.linalg.inv(cell) + 1e-6).astype(np.int64)
-    return shifts
 
 
 def _corners(vertices: list[tuple[int, int, int, int]], points: Array, cell: Array) -> Array:

@@ -1,6 +1,9 @@
 """Which sites are equivalent under the symmetry of the framework."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,7 +14,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from frustra.arrays import Array, IntArray
-from frustra.geometry import nearest_neighbours
+from frustra.geometry import clusters, nearest_neighbours
 
 SYMMETRY = 0.1
 """Å: how far atoms may be off their symmetric places."""
@@ -19,11 +22,22 @@ SYMMETRY = 0.1
 TOLERANCES = (1.0, 0.5, 0.2, 0.05)
 """Parts of the tolerance that are tried one after the other: spglib finds no group with some."""
 
+SAME = 0.3
+"""Å: sites that translations bring so near to each other are one; more if the tolerance is larger."""
+
+DUMMY = 200
+"""Number of the first kind of site where atoms are numbered by element."""
+
+Classes = tuple[IntArray, NDArray[np.str_]]
+
 
 def orbits_of(
     framework: Atoms, positions: Array, kind: NDArray[np.str_], symmetry: float = SYMMETRY
-) -> tuple[IntArray, NDArray[np.str_]]:
+) -> Classes:
     """Return the class of every site under the symmetry of the framework, and its Wyckoff position.
+
+    The space group is found by spglib (Togo et al., STAM Methods 4, 2384822, 2024). All of its operations
+    count, also those that do not map a supercell on itself.
 
     Parameters
     ----------
@@ -40,90 +54,96 @@ def orbits_of(
         (n,) class, numbered by the first site of each; and (n,) the multiplicity in the conventional cell
         with the Wyckoff letter, such as 6g; empty where there is no more symmetry than translations.
     """
+    cell = framework.cell.array
     for part in TOLERANCES:
-        found = _orbits(framework, positions, kind, part * symmetry)
+        group = _dataset(cell, framework.get_scaled_positions(), framework.numbers, part * symmetry)
+        found = (
+            None if group is None else _orbits(group, positions @ np.linalg.inv(cell), kind, part * symmetry)
+        )
         if found is not None:
             return found
     return np.arange(len(positions)), np.full(len(positions), "")
 
 
-def _orbits(
-    framework: Atoms, positions: Array, kind: NDArray[np.str_], tolerance: float
-) -> tuple[IntArray, NDArray[np.str_]] | None:
-    cell = framework.cell.array
-    inverse = np.linalg.inv(cell)
-    fixed = (cell, framework.positions @ inverse, framework.numbers)
-    group = _dataset(fixed, tolerance)
-    if group is None:
-        return None
-    if len(group.rotations) == 1:
-        return np.arange(len(positions)), np.full(len(positions), "")
-    # the mean over a group is that over its translations and then over one operation for each rotation
-    pure = (group.rotations == np.eye(3, dtype=int)).all(axis=(1, 2))
-    _, distinct = np.unique(group.rotations.reshape(-1, 9), axis=0, return_index=True)
-    centred, links = positions @ inverse, []
-    for rows in (np.flatnonzero(pure), distinct):
-        operations = list(zip(group.rotations[rows], group.translations[rows], strict=True))
-        mapped = _mapped(centred, cell, kind, operations, 5 * tolerance)
-        if mapped is None:
-            return np.arange(len(positions)), np.full(len(positions), "")
-        links.append(mapped[0])
-        centred = mapped[1]
-    orbit = _components(np.concatenate(links, axis=1))
-    numbers = np.concatenate([framework.numbers, 200 + orbit])
-    both = (cell, np.concatenate([fixed[1], centred]), numbers)
-    dataset = _dataset(both, tolerance)
-    if dataset is None or dataset.number == 1:
-        return orbit, np.full(len(positions), "")
-    letters = np.array(dataset.wyckoffs)[len(framework) :]
-    primitive = abs(np.linalg.det(dataset.std_lattice)) / abs(np.linalg.det(cell))
-    count = np.rint(np.bincount(orbit)[orbit] * primitive).astype(int)
-    return orbit, np.array([f"{m}{w}" for m, w in zip(count, letters, strict=True)])
-
-
-def _dataset(atoms: tuple[Array, Array, IntArray], tolerance: float) -> Any:
+def _dataset(cell: Array, places: Array, numbers: IntArray, tolerance: float) -> Any:
     """Return spglib's dataset; None where it finds no group, which it tells in one way or another."""
-    cell, places, numbers = atoms
-    with warnings.catch_warnings():  # it warns that some day it will raise in place of returning None
-        warnings.simplefilter("ignore", DeprecationWarning)
+    atoms = (cell.tolist(), places.tolist(), numbers.tolist())
+    with _quiet():
         try:
-            return spglib.get_symmetry_dataset(
-                (cell.tolist(), places.tolist(), numbers.tolist()), symprec=tolerance
-            )
+            return spglib.get_symmetry_dataset(atoms, symprec=tolerance)
         except spglib.SpglibError:
             return None
 
 
-def _mapped(
-    fractional: Array,
-    cell: Array,
-    kind: NDArray[np.str_],
-    operations: list[tuple[IntArray, Array]],
-    near: float,
-) -> tuple[IntArray, Array] | None:
-    """Return where operations take each site, (n, operations), and every site's mean over what comes to it.
+def _operations(hall_number: int) -> tuple[IntArray, Array]:
+    """Return rotations (k, 3, 3) and translations (k, 3) of a space group in its conventional cell."""
+    with _quiet():
+        found: Any = spglib.get_symmetry_from_database(hall_number)
+    return np.asarray(found["rotations"], dtype=np.int64), np.asarray(found["translations"], dtype=float)
 
-    None where an operation takes a site to a place where there is none, or one of another kind.
-    """
-    targets, sums = [], np.zeros((len(fractional), 3))
-    for rotation, translation in operations:
-        moved = fractional @ rotation.T + translation
-        found = nearest_neighbours(moved @ cell, fractional @ cell, cell, 1)
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep spglib from telling that some day it will raise where it now returns None."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
+def _orbits(group: Any, fractional: Array, kind: NDArray[np.str_], tolerance: float) -> Classes | None:
+    """Return classes and Wyckoff positions; None where the sites have not the symmetry of the framework."""
+    same, cell = max(SAME, 3 * tolerance), np.asarray(group.std_lattice)
+    label, places = _folded(group, fractional, same)
+    kinds = kind[np.unique(label[: len(kind)], return_index=True)[1]]
+    if (kinds[label[: len(kind)]] != kind).any() or label.max() + 1 != len(kinds):
+        return None
+    targets, sums = [], np.zeros_like(places)
+    for rotation, translation in zip(*_operations(group.hall_number), strict=True):
+        moved = places @ rotation.T + translation
+        found = nearest_neighbours(moved @ cell, places @ cell, cell, 1)
         target = found.index[:, 0]
-        if found.distances.max() > max(near, 0.3) or (kind[target] != kind).any():
+        if found.distances.max() > 2 * same or (kinds[target] != kinds).any():
             return None
-        offset = moved - fractional[target]
+        offset = moved - places[target]
         sums[target] += offset - np.round(offset)
         targets.append(target)
-    return np.stack(targets, axis=1), fractional + sums / len(operations)
+    orbit = _components(np.stack(targets, axis=1))
+    letters = _letters(group, places + sums / len(targets), orbit, tolerance)
+    mine = label[: len(kind)]
+    _, first, number = np.unique(orbit[mine], return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[number].astype(np.int64), letters[mine]
+
+
+def _folded(group: Any, fractional: Array, same: float) -> tuple[IntArray, Array]:
+    """Return the sites in the conventional cell: which one each is, and (places, 3) where they are.
+
+    The first labels are those of the sites as they were given; those of their images in other cells follow,
+    which a conventional cell has that is larger than a primitive one.
+    """
+    matrix, cell = np.asarray(group.transformation_matrix), np.asarray(group.std_lattice)
+    parts = next(d for d in range(1, 13) if np.allclose(matrix * d, np.rint(matrix * d), atol=0.01))
+    shifts = np.array(list(product(range(parts), repeat=3)))
+    images = (fractional[None] + shifts[:, None]).reshape(-1, 3) @ matrix.T + group.origin_shift
+    label, centres = clusters(images @ cell, cell, same)
+    return label, centres @ np.linalg.inv(cell)
+
+
+def _letters(group: Any, places: Array, orbit: IntArray, tolerance: float) -> NDArray[np.str_]:
+    """Return multiplicity and letter of each place in the conventional cell."""
+    numbers = np.concatenate([group.std_types, DUMMY + orbit])
+    both = np.concatenate([group.std_positions, places])
+    found = _dataset(np.asarray(group.std_lattice), both, numbers, tolerance)
+    if found is None or found.number != group.number or group.number == 1:
+        return np.full(len(places), "")
+    letters = np.array(found.wyckoffs)[len(group.std_types) :]
+    count = np.bincount(orbit)[orbit]
+    return np.array([f"{m}{w}" for m, w in zip(count, letters, strict=True)])
 
 
 def _components(targets: IntArray) -> IntArray:
-    """Return a number for each set of sites that operations take into each other, by its first site."""
+    """Return a number for each set of places that operations, (places, operations), take into each other."""
     count = len(targets)
     rows = np.repeat(np.arange(count), targets.shape[1])
     graph = coo_array((np.ones(targets.size), (rows, targets.ravel())), shape=(count, count))
     _, label = connected_components(graph, directed=False)
-    _, first, orbit = np.unique(label, return_index=True, return_inverse=True)
-    order = np.argsort(np.argsort(first))
-    return order[orbit].astype(np.int64)
+    return np.asarray(label, dtype=np.int64)

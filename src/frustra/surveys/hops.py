@@ -1,7 +1,7 @@
 """Anyone's trajectories → hops, rates, residence times, occupancies and strings at every temperature."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -136,14 +136,16 @@ def _hops_at(places: Places, settings: HopSettings, by_label: bool) -> HopsAt:
     except AnalysisError as refusal:
         vibration = refusal
     occupancy = occupancy_of(places.visits, sites)
+    free = set(sites.label[sites.open].tolist())  # of others, only those that an ion was in
+    shown = free | {c.name for c in occupancy.classes if c.occupancy.value > 0}
     return HopsAt(
         temperature=places.temperature,
         sites=sites,
         labels=labels,
         runs=runs,
         pathways=rates_of(runs, sites, labels),
-        residences=residences_of(runs, sites.label),
-        occupancy=occupancy,
+        residences=tuple(r for r in residences_of(runs, sites.label) if r.name in shown),
+        occupancy=replace(occupancy, classes=tuple(c for c in occupancy.classes if c.name in shown)),
         strings=strings_of(runs, np.random.default_rng(SEED)),
         vibration=vibration,
         notes=(*places.notes, *_doubts(runs, occupancy, settings)),

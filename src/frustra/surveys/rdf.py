@@ -13,7 +13,7 @@ from frustra.analysis.rdf_peak import Peak, first_minimum, first_peak
 from frustra.analysis.rdf_resolved import NOWHERE, resolved_distribution, site_classes
 from frustra.arrays import Array
 from frustra.errors import AnalysisError, StudyError
-from frustra.geometry import perpendicular_heights
+from frustra.geometry import minkowski, perpendicular_heights
 from frustra.io.hints import TrajectoryHints
 from frustra.stats import Line, fit_line
 from frustra.surveys.runs import Tell, runs_by_temperature
@@ -147,7 +147,7 @@ def rdf_of(
     """
     if not specie and (settings.by_site or not settings.pairs):
         raise StudyError("no mobile element", "one such as Li", "name it: --specie")
-    found = _Found()
+    found, halves = _Found(), []
     ladder = (
         places_of(paths, specie, hints, anions, crystal, tell)
         if settings.by_site
@@ -155,10 +155,15 @@ def rdf_of(
     )
     for here in ladder:
         runs, notes = (here.runs, here.notes) if isinstance(here, Places) else here
-        found.notes += [n for n in (*notes, *_looked(runs, settings)) if n not in found.notes]
+        found.notes += [n for n in (*notes, *_thinned(runs, settings)) if n not in found.notes]
         tell(f"counting pairs at {runs[0].temperature:g} K")
         places = here if isinstance(here, Places) else None
         found.add([list(_of_run(run, specie, settings, places, k)) for k, run in enumerate(runs)])
+        halves.append(_half(runs[0]))
+    if settings.reach > min(halves):
+        found.notes.append(
+            f"beyond {min(halves):.1f} Å, half the cell, atoms meet images of one and the same atom"
+        )
     if not found.runs:
         raise AnalysisError("no two atoms to form a pair", "some", "name the pairs: --pairs Li-Cl")
     pairs = [_curves(runs, settings) for runs in found.runs.values()]
@@ -185,15 +190,17 @@ def _usual_pairs(run: Frames, specie: str) -> list[tuple[tuple[str, ...], tuple[
     return [((specie,), (s,)) for s in ([] if alone else [specie]) + others]
 
 
-def _looked(runs: Sequence[Frames], settings: RdfSettings) -> Iterator[str]:
-    """Say what is not seen: frames left out, and distances beyond half the cell."""
+def _thinned(runs: Sequence[Frames], settings: RdfSettings) -> Iterator[str]:
+    """Say which frames were left out."""
     at = f"{runs[0].temperature:g} K: " if np.isfinite(runs[0].temperature) else ""
     stride = stride_of(runs[0], settings.frames)
     if stride > 1:
-        yield f"{at}every {stride}th of {len(runs[0])} frames was looked at"
-    half = float(perpendicular_heights(runs[0].read([0], []).cells[0]).min()) / 2
-    if settings.reach > half:
-        yield f"{at}beyond {half:.1f} Å, half the cell, atoms meet images of one and the same atom"
+        yield f"{at}one frame in {stride} was looked at, of {len(runs[0])}"
+
+
+def _half(run: Frames) -> float:
+    """Return half the smallest height of the cell, Å."""
+    return float(perpendicular_heights(minkowski(run.read([0], []).cells[0])[0]).min()) / 2
 
 
 def _curves(runs: Sequence[Sequence[PairDistribution]], settings: RdfSettings) -> PairCurves:
@@ -227,10 +234,10 @@ def _doubts(curve: Radial) -> Iterator[str]:
         yield f"{at}a single frame, so that nobody knows the errors"
     elif len(blocks) < 4:
         yield f"{at}errors from {len(blocks)} frames only"
-    if blocks.inefficiency > REMEMBERED:
+    if blocks.coordination_inefficiency > REMEMBERED:
         yield (
             f"{at}blocks of {blocks.duration:.3g} ps are not independent, or the runs differ; errors were "
-            f"widened by {np.sqrt(blocks.inefficiency):.1f}, and longer runs are needed to trust them"
+            f"widened by up to {np.sqrt(blocks.coordination_inefficiency):.1f}, and longer runs are needed"
         )
-    if NOWHERE in curve.first or NOWHERE in curve.second:
+    if NOWHERE in curve.first:
         yield f"{at}{blocks.atoms.sum():.0f} times an ion was in no site"

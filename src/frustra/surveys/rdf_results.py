@@ -46,7 +46,7 @@ class CurveResult(_Record):
     frames: int = Field(description="frames that were looked at, of all runs")
     blocks: int = Field(description="blocks of time, of all runs, that the errors come from")
     inefficiency: float = Field(
-        description="factor of the variance for blocks that are not independent, or runs that differ; else 1"
+        description="largest factor of a variance as blocks are not independent, or runs differ; else 1"
     )
     g: Numbers = Field(description="g at r_A; null where nobody was there to be a pair")
     g_std: Numbers = Field(description="its standard error; null where no pair was seen")
@@ -130,7 +130,7 @@ def _curve(curve: Radial, peak: Peak | None) -> CurveResult:
         T_K=_number(curve.temperature),
         frames=curve.frames,
         blocks=len(curve.blocks),
-        inefficiency=curve.blocks.inefficiency,
+        inefficiency=curve.blocks.coordination_inefficiency,
         g=_numbers(curve.values),
         g_std=_numbers(curve.std),
         coordination=_numbers(curve.coordination),
