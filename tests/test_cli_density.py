@@ -97,12 +97,9 @@ def test_every_temperature_has_its_own_files(tmp_path: Path) -> None:
         (tmp_path / f"{temperature:g}K").mkdir()
         write_trajectory(tmp_path / f"{temperature:g}K/run.h5", fluorite(temperature))
     out = tmp_path / "out"
-    answer = told(
-        tmp_path, "--specie", "Li", "--grid", "0.5", "--cube", out / "li.cube", "--plot", out / "li.png"
-    )
+    answer = told(tmp_path, "--specie", "Li", "--grid", "0.5", "--cube", out / "li.cube")
     assert [t["T_K"] for t in answer["temperatures"]] == [500, 600]
-    names = ["li_500K.cube", "li_600K.cube"]
-    assert sorted(p.name for p in out.iterdir()) == names
+    assert sorted(p.name for p in out.iterdir()) == ["li_500K.cube", "li_600K.cube"]
     assert "T_K" not in answer
 
 

@@ -159,7 +159,7 @@ class _Inside:
         offset -= drift[:, None]
         strayed = ((offset @ cells) ** 2).sum(axis=2) > self._reach**2
         for t in np.flatnonzero(strayed.any(axis=1)):
-            ordered, _ = places_left(self._reference + offset[t], self._reference, cells[t], self._reach)
+            ordered = places_left(self._reference + offset[t], self._reference, cells[t], self._reach)
             offset[t] = ordered - self._reference
         return (self._reference + offset + drift[:, None]) @ cells, drift
 

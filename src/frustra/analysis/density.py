@@ -78,6 +78,26 @@ def energy_zero(states: StateTable, settings: DensitySettings) -> float:
     return float(energies.min() if settings.zero == "min" else np.quantile(energies, LOW_QUANTILE))
 
 
+def converged_states(states: StateTable) -> StateTable:
+    """Return the states of snapshots that converged; they must be of one material and element.
+
+    Raises
+    ------
+    AnalysisError
+        No converged state, or more than one material or element.
+    """
+    for column in ("material", "element"):
+        kinds = np.unique(states[column])
+        if len(kinds) > 1:
+            raise AnalysisError(
+                f"states of {', '.join(kinds)} in one density", f"one {column}", "select it first"
+            )
+    states = states.select(states["converged"])
+    if len(states) == 0:
+        raise AnalysisError("no state from a converged snapshot", "at least one", "raise `max_steps`")
+    return states
+
+
 def densities_of(
     states: StateTable,
     settings: DensitySettings | None = None,
@@ -103,15 +123,7 @@ def densities_of(
     """
     settings = settings or DensitySettings()
     rng = rng or np.random.default_rng(0)
-    for column in ("material", "element"):
-        kinds = np.unique(states[column])
-        if len(kinds) > 1:
-            raise AnalysisError(
-                f"states of {', '.join(kinds)} in one density", f"one {column}", "select it first"
-            )
-    states = states.select(states["converged"])
-    if len(states) == 0:
-        raise AnalysisError("no state from a converged snapshot", "at least one", "raise `max_steps`")
+    states = converged_states(states)
     zero = energy_zero(states, settings)
     edges = _edges(states["energy"] - zero, settings.bin)
     return [

@@ -155,11 +155,11 @@ class Corners:
     """(n, k) False in the columns that a smaller polyhedron does not need."""
 
 
-def corners_of(tiling: Tiling) -> Corners:
-    """Return the vertices of the home copy of every site, each once."""
-    count = len(tiling.triangles)
+def corners_of(tiling: Tiling, chosen: IntArray | None = None) -> Corners:
+    """Return the vertices of the home copy of every site, or of the chosen ones, each once."""
+    count = len(tiling.triangles) if chosen is None else len(chosen)
     found = []
-    for site in range(count):
+    for site in np.arange(count) if chosen is None else chosen:
         faces = slice(None, tiling.triangles[site])
         rows = tiling.corners[site, faces].reshape(-1, 1)
         shifts = tiling.shifts[site, faces].reshape(-1, 3)

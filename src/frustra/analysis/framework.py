@@ -6,7 +6,7 @@ import numpy as np
 from ase import Atoms
 from scipy.optimize import linear_sum_assignment
 
-from frustra.arrays import Array, BoolArray, IntArray
+from frustra.arrays import Array, IntArray
 from frustra.errors import AnalysisError
 from frustra.geometry import minimum_image, nearest_neighbours
 from frustra.trajectory import Frames, Trajectory
@@ -40,7 +40,7 @@ def rigid_shift(fractional: Array, reference: Array) -> Array:
     return shift
 
 
-def places_left(fractional: Array, reference: Array, cell: Array, reach: float) -> tuple[Array, BoolArray]:
+def places_left(fractional: Array, reference: Array, cell: Array, reach: float) -> Array:
     """Return (fractional) positions in the order of a reference, each in the image nearest its place.
 
     Atoms that are further than `reach` from their place have it taken by whichever of them is nearest to it
@@ -55,25 +55,15 @@ def places_left(fractional: Array, reference: Array, cell: Array, reach: float) 
         (n, 3).
     reach
         Å.
-
-    Returns
-    -------
-    tuple
-        (n, 3) the positions, and (n,) which atoms were named anew.
     """
-    offset = fractional - reference
-    away = minimum_image(offset @ cell, cell)
-    lost = (away**2).sum(axis=1) > reach**2
-    if lost.sum() > 1:
-        who = np.flatnonzero(lost)
-        vectors = (fractional[who][None] - reference[who][:, None]) @ cell
-        shortest = minimum_image(vectors, cell)
-        place, taken = linear_sum_assignment((shortest**2).sum(axis=2))
-        away[who[place]] = shortest[place, taken]
-        lost[who[place[place == taken]]] = False
-    else:
-        lost[:] = False
-    return reference + away @ np.linalg.inv(cell), lost
+    away = minimum_image((fractional - reference) @ cell, cell)
+    lost = np.flatnonzero((away**2).sum(axis=1) > reach**2)
+    vectors = (fractional[lost][None] - reference[lost][:, None]) @ cell
+    shortest = minimum_image(vectors, cell)
+    place, taken = linear_sum_assignment((shortest**2).sum(axis=2))
+    away[lost[place]] = shortest[place, taken]
+    ordered: Array = reference + away @ np.linalg.inv(cell)
+    return ordered
 
 
 def mean_framework(runs: Sequence[Frames], specie: str, anions: Sequence[str]) -> Atoms:
@@ -110,7 +100,7 @@ def mean_framework(runs: Sequence[Frames], specie: str, anions: Sequence[str]) -
         for fractional in part.positions @ inverse:
             moved = fractional - rigid_shift(fractional, reference)
             ordered = moved.copy()
-            ordered[vertex], _ = places_left(moved[vertex], reference[vertex], cell, STRAYED * spacing)
+            ordered[vertex] = places_left(moved[vertex], reference[vertex], cell, STRAYED * spacing)
             offset = ordered - reference
             offset -= np.round(offset)
             sums += offset

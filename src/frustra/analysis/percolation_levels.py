@@ -238,18 +238,16 @@ def _threshold(
 def _interval(value: float, noisy: Array) -> tuple[float, float, float]:
     """Return the standard error and the ends of the 95 % interval of a threshold.
 
-    It goes from the threshold to where that would be without noise, if noise alone made it, and 1.96 standard
-    errors beyond; on the far side the error of this shift is counted too.
+    The error is the root mean square by which more noise moves the threshold, shift and scatter together. The
+    interval reaches 1.96 of it to both sides, on one side of where the threshold would be without noise if
+    noise alone made it.
     """
     known = noisy[np.isfinite(noisy)]
-    if len(known) < 2:
+    if not len(known):
         return np.nan, np.nan, np.nan
-    std, shift = float(known.std(ddof=1)), float(known.mean()) - value
-    far = value - NOISE * shift
-    wide = float(np.hypot(std, shift))
-    low = min(value - 1.96 * std, far - 1.96 * wide) if shift > 0 else value - 1.96 * std
-    high = max(value + 1.96 * std, far + 1.96 * wide) if shift < 0 else value + 1.96 * std
-    return std, low, high
+    std = float(np.sqrt(((known - value) ** 2).mean()))
+    without = value - NOISE * (float(known.mean()) - value)
+    return std, min(value, without) - 1.96 * std, max(value, without) + 1.96 * std
 
 
 def _curve(graded: Graded, growth: Growth, dealt: Sequence[Growth]) -> Curve:

@@ -13,6 +13,7 @@ from frustra.errors import AnalysisError
 from frustra.geometry import minimum_image
 from frustra.sites import Sites
 from frustra.snapshots import Snapshots
+from frustra.trajectory import Trajectory
 
 
 @dataclass(frozen=True)
@@ -59,33 +60,40 @@ def surroundings_of(snapshots: Snapshots, frame: int, ion: int, sites: Sites) ->
         Sites of another crystal.
     """
     run = relaxed_frames(snapshots.select(slice(frame, frame + 1)))
-    visits = visits_of(run, sites, run.symbols[ion])
+    visits, tiling = visits_of(run, sites, run.symbols[ion]), sites.tiling
     place = visits.site[0].astype(np.int64)
-    home = int(place[np.flatnonzero(visits.ions == ion)[0]])
-    if sites.tiling is None or home < 0:
+    home = int(place[visits.ions == ion][0])
+    if tiling is None or home < 0:
         raise AnalysisError("an ion without a polyhedron around it", "sites made of anions")
-    polyhedra = _Polyhedra(snapshots, frame, sites)
-    vertices, numbers = polyhedra.vertices(home)
-    # the copy of the polyhedron that the ion is in begins the count of all others
-    here = vertices.mean(axis=0)
-    here = here + minimum_image(snapshots.positions[frame, ion] - here, snapshots.cell)
     beside, shifts = _neighbours(sites, home)
-    middles = np.array([polyhedra.vertices(int(j))[0].mean(axis=0) for j in beside]).reshape(-1, 3)
-    middles = middles + shifts @ snapshots.cell - here
-    held = sites.held[beside] != ""
-    which, ions = np.nonzero(place[None] == beside[:, None])
-    empty = ~held & ~np.isin(np.arange(len(beside)), which)
-    cations = polyhedra.nearest_cations(middles[held] + here)
+    corners = corners_of(tiling, np.append(beside, home))
+    places, who = placed_anions(run, sites, tiling)
+    vertices = (places[0, corners.rows] + corners.shifts) @ snapshots.cell
+    middles = np.array([v[m].mean(axis=0) for v, m in zip(vertices, corners.member, strict=True)])
+    # from the ion to the copy of its polyhedron that it is in, and from there to all others
+    inside = minimum_image(middles[-1] - snapshots.positions[frame, ion], snapshots.cell)
+    around = middles[:-1] + shifts @ snapshots.cell - middles[-1] + inside
+    full = sites.held[beside] != ""
+    row, guest = np.nonzero(place[None] == beside[:, None])
+    empty = ~full & ~np.isin(np.arange(len(beside)), row)
+    own = corners.member[-1]
+
+    def seen(atoms: IntArray, near: Array) -> Array:
+        """Return where the images of atoms are that are nearest to places."""
+        away = snapshots.positions[frame, atoms] - snapshots.positions[frame, ion]
+        return near + minimum_image(away - near, snapshots.cell)
+
+    cations = _nearest(snapshots, frame, _cations(run, tiling.anions, ion), around[full], ion)
     return Surroundings(
         kind=str(sites.kind[home]),
-        vertices=vertices - here,
-        vertex_numbers=numbers,
-        ions=polyhedra.beside(visits.ions[ions], middles[which], here),
-        ion_kinds=sites.kind[beside[which]],
-        vacancies=middles[empty],
+        vertices=vertices[-1, own] - middles[-1] + inside,
+        vertex_numbers=run.numbers[who[0, corners.rows[-1, own]]],
+        ions=seen(visits.ions[guest], around[row]),
+        ion_kinds=sites.kind[beside[row]],
+        vacancies=around[empty],
         vacancy_kinds=sites.kind[beside[empty]],
-        cations=polyhedra.beside(cations, middles[held], here),
-        cation_numbers=snapshots.numbers[cations],
+        cations=seen(cations, around[full]),
+        cation_numbers=run.numbers[cations],
     )
 
 
@@ -96,21 +104,16 @@ def _neighbours(sites: Sites, home: int) -> tuple[IntArray, IntArray]:
     return beside, np.concatenate([shifts[first == home], -shifts[second == home]])
 
 
-class _Polyhedra:
-    """The polyhedra of one frame, their home copies."""
+def _cations(run: Trajectory, anions: IntArray, ion: int) -> IntArray:
+    """Return the atoms that are neither mobile nor anions nor hydrogen."""
+    others = {1, int(run.numbers[ion]), *run.numbers[anions].tolist()}
+    return np.flatnonzero(~np.isin(run.numbers, list(others)))
 
-    def __init__(self, snapshots: Snapshots, frame: int, sites: Sites) -> None:
-        assert sites.tiling is not None
-        self._corners = corners_of(sites.tiling)
-        run = relaxed_frames(snapshots.select(slice(frame, frame + 1)))
-        places, who = placed_anions(run, sites, sites.tiling)
-        self._places, self._who, self._numbers = places[0], who[0], run.numbers
-        self._positions, self._cell = snapshots.positions[frame], snapshots.cell
-        mobile_or_anion = set(run.numbers[sites.tiling.anions].tolist())
-        self._anions = mobile_or_anion
 
-    def vertices(self, site: int) -> tuple[Array, IntArray]:
-        """Return the vertices of a site, (v, 3), Å, and their atomic numbers."""
-        member = self._corners.member[site]
-        rows, shifts = self._corners.rows[site, member], self._corners.shifts[site, member]
-        return (self._places[rows] + shifts) @ self._cell, self._numbers[self._who[rows]]
+def _nearest(snapshots: Snapshots, frame: int, atoms: IntArray, places: Array, ion: int) -> IntArray:
+    """Return which atom is nearest to each place; places are relative to an ion."""
+    away = snapshots.positions[frame, atoms] - snapshots.positions[frame, ion]
+    gaps = minimum_image(away[None] - places[:, None], snapshots.cell)
+    chosen = (gaps**2).sum(axis=2).argmin(axis=1) if len(places) else np.zeros(0, dtype=np.int64)
+    found: IntArray = atoms[chosen]
+    return found

@@ -10,6 +10,7 @@ from frustra.errors import DataError
 from frustra.io import read_structure
 from frustra.io.hints import TrajectoryHints
 from frustra.sites import Sites, sites_of
+from frustra.sites.symmetry import SYMMETRY
 from frustra.structures import anions_of, indices_of
 from frustra.surveys.runs import Tell, runs_by_temperature
 from frustra.trajectory import Frames
@@ -42,6 +43,7 @@ def places_of(
     anions: Sequence[str] | None = None,
     crystal: Path | None = None,
     tell: Tell = lambda _: None,
+    symmetry: float | None = None,
 ) -> Iterator[Places]:
     """Give the sites and their visitors at each temperature, the coldest first.
 
@@ -62,6 +64,9 @@ def places_of(
         File of a crystal with the same atoms in the same order.
     tell
         Called with what is being done.
+    symmetry
+        How far atoms may be off their symmetric places, Å; by default 0.1 in a crystal and 0.4 in the mean of
+        a run.
 
     Raises
     ------
@@ -72,33 +77,44 @@ def places_of(
     for runs, notes in runs_by_temperature(paths, hints, tell):
         if sites is None:
             tell("finding the sites")
-            sites = crystal_sites(crystal, specie, anions) if crystal else run_sites(runs, specie, anions)
+            if crystal is not None:
+                sites = crystal_sites(crystal, specie, anions, symmetry or SYMMETRY)
+            else:
+                sites = run_sites(runs, specie, anions, symmetry or MEAN_SYMMETRY)
         at = runs[0].temperature
         tell(f"assigning ions to {len(sites)} sites in {sum(len(r) for r in runs)} frames")
         visits = tuple(visits_of(run, sites, specie) for run in runs)
         yield Places(sites, visits, tuple(runs), at, (*notes, *_doubts(visits)))
 
 
-def crystal_sites(path: Path, specie: str, anions: Sequence[str] | None = None) -> Sites:
+def crystal_sites(
+    path: Path, specie: str, anions: Sequence[str] | None = None, symmetry: float = SYMMETRY
+) -> Sites:
     """Return the sites of a crystal in a file; it need not hold a mobile ion."""
     atoms = read_structure(path)
-    return sites_of(atoms, anions_of(atoms, specie, anions), specie)
+    return sites_of(atoms, anions_of(atoms, specie, anions), specie, symmetry)
 
 
-def run_sites(runs: Sequence[Frames], specie: str, anions: Sequence[str] | None = None) -> Sites:
+def run_sites(
+    runs: Sequence[Frames],
+    specie: str,
+    anions: Sequence[str] | None = None,
+    symmetry: float = MEAN_SYMMETRY,
+) -> Sites:
     """Return the sites of the mean framework of runs at one temperature."""
     first = runs[0].atoms(0)
     if len(indices_of(first, specie)) == 0:
         raise DataError(f"no {specie} in the trajectory", "the mobile element", "check --specie")
     around = anions_of(first, specie, anions)
-    return sites_of(mean_framework(runs, specie, around), around, specie, MEAN_SYMMETRY)
+    return sites_of(mean_framework(runs, specie, around), around, specie, symmetry)
 
 
 def _doubts(visits: Sequence[Visits]) -> list[str]:
     torn, places = sum(int(v.torn.sum()) for v in visits), sum(v.site.size for v in visits)
     if not torn:
         return []
-    return [
+    told = (
         f"{100 * torn / places:.2g} % of the places are doubtful: the anions around the ion had turned a "
         "polyhedron inside out, and it was given to the site that it was deepest in"
-    ]
+    )
+    return [told]
