@@ -4,12 +4,13 @@ Wang, Liu and Mo, Angew. Chem. Int. Ed. 62, e202215544 (2023): the histogram of 
 the mobile ions over statically relaxed snapshots, per ion and eV.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
+from frustra.analysis.classes import StateClasses, classes_by
 from frustra.arrays import Array, IntArray
 from frustra.errors import AnalysisError
 from frustra.settings import Settings
@@ -54,6 +55,13 @@ class Density:
     """−Σ p ln p over the bins, nat; exp of it is the effective number of levels."""
     std: dict[str, float]
     """Standard errors of mean, iqr and entropy by bootstrap over snapshots."""
+    by: str = "site"
+    """The column of the state table by which `parts` are told apart."""
+    parts: dict[str, Array] = field(default_factory=dict)
+    """Value or range of that column → (bins,) states per mobile ion and eV; they add up to `total`. The same
+    names at every temperature of a table, numbers in rising order."""
+    ordered: bool = False
+    """Whether the parts are numbers or ranges of them."""
 
     @property
     def centres(self) -> Array:
@@ -89,9 +97,7 @@ def converged_states(states: StateTable) -> StateTable:
     for column in ("material", "element"):
         kinds = np.unique(states[column])
         if len(kinds) > 1:
-            raise AnalysisError(
-                f"states of {', '.join(kinds)} in one density", f"one {column}", "select it first"
-            )
+            raise AnalysisError(f"states of {', '.join(kinds)} together", f"one {column}", "select it first")
     states = states.select(states["converged"])
     if len(states) == 0:
         raise AnalysisError("no state from a converged snapshot", "at least one", "raise `max_steps`")
@@ -102,10 +108,14 @@ def densities_of(
     states: StateTable,
     settings: DensitySettings | None = None,
     rng: np.random.Generator | None = None,
+    by: str = "site",
+    quantiles: int = 4,
 ) -> list[Density]:
     """Return the DOAS at every temperature of a table, on common bins.
 
-    States of snapshots that did not converge are left out.
+    States of snapshots that did not converge are left out. Every density is resolved by site, and by any column
+    as well: `by="anions"` tells how the states depend on the elements around the ion. Its values are
+    classed as `classes_by` does, over all temperatures.
 
     Parameters
     ----------
@@ -115,21 +125,26 @@ def densities_of(
         Bins, zero and resamplings.
     rng
         For the bootstrap; seeded with 0 if not given.
+    by
+        Column of the table whose values tell the parts of the density apart.
+    quantiles
+        Classes into which a column of many numbers is divided.
 
     Raises
     ------
     AnalysisError
-        No converged state, or more than one material or element.
+        No converged state, more than one material or element, or no such column.
     """
     settings = settings or DensitySettings()
     rng = rng or np.random.default_rng(0)
     states = converged_states(states)
     zero = energy_zero(states, settings)
     edges = _edges(states["energy"] - zero, settings.bin)
-    return [
-        _density(states.select(states["temperature"] == t), t, zero, edges, settings, rng)
-        for t in states.temperatures
-    ]
+    classes = classes_by(states, by, quantiles)
+    rows = [np.flatnonzero(states["temperature"] == t) for t in states.temperatures]
+    resolved = [replace(classes, number=classes.number[r]) for r in rows]
+    parts = zip(rows, resolved, strict=True)
+    return [_density(states.select(r), zero, edges, c, settings, rng) for r, c in parts]
 
 
 def _edges(energies: Array, width: float) -> Array:
@@ -140,9 +155,9 @@ def _edges(energies: Array, width: float) -> Array:
 
 def _density(
     states: StateTable,
-    temperature: float,
     zero: float,
     edges: Array,
+    classes: StateClasses,
     settings: DensitySettings,
     rng: np.random.Generator,
 ) -> Density:
@@ -153,15 +168,16 @@ def _density(
     metrics = _Metrics(energies, snapshot.astype(np.int64), bins, groups, len(edges) - 1)
     mean, iqr, entropy = metrics(np.ones(groups))
     errors = bootstrap(groups, metrics, rng, settings.bootstrap)
-    norm = len(energies) * settings.bin
-    by_site = {
-        kind: np.bincount(bins[states["site"] == kind], minlength=len(edges) - 1) / norm
-        for kind in SITE_KINDS
-    }
+    norm, size = len(energies) * settings.bin, len(edges) - 1
+    named = [(kind, states["site"] == kind) for kind in SITE_KINDS]
+    parts = [(name, classes.number == k) for k, name in enumerate(classes.names)]
     return Density(
-        temperature=temperature,
+        temperature=float(states["temperature"][0]),
         edges=edges,
-        by_site=by_site,
+        by_site={kind: np.bincount(bins[rows], minlength=size) / norm for kind, rows in named},
+        by=classes.column,
+        parts={name: np.bincount(bins[rows], minlength=size) / norm for name, rows in parts},
+        ordered=classes.ordered,
         states=len(energies),
         snapshots=groups,
         mean=float(mean),
