@@ -168,3 +168,17 @@ def test_the_view_has_c_upward_and_turns_nothing_inside_out() -> None:
         assert view @ view.T == pytest.approx(np.eye(3), abs=1e-12)
         assert np.linalg.det(view) == pytest.approx(1)
         assert (cell[2] @ view[1]) > 0
+
+
+def test_a_liquid_without_framework_has_a_density_and_a_figure_but_no_chgcar(tmp_path: Path) -> None:
+    rng, cell = np.random.default_rng(3), 6.0 * np.eye(3)
+    positions = rng.random((50, 4, 3)) @ cell
+    cells = np.broadcast_to(cell, (50, 3, 3))
+    path = tmp_path / "gas.h5"
+    write_trajectory(path, Trajectory(positions, cells, np.array([3] * 4), 0.1, 900.0))
+    answer = told(path, "--specie", "Li", "--grid", "0.5", "--plot", tmp_path / "gas.png")
+    assert answer["operations"] == 1
+    assert "no framework" in answer["notes"][0]
+    done = run(path, "--specie", "Li", "--grid", "0.5", "--chgcar", tmp_path / "gas.vasp")
+    assert done.exit_code == 2
+    assert "write a cube file" in done.stderr

@@ -110,6 +110,17 @@ def test_what_limits_the_numbers_is_said(walks):
     assert next(r for r in told["residence"] if r["label"] == "oct")["low_ps"] > 700
 
 
+def test_pathways_can_be_told_apart_by_the_labels_of_sites(monkeypatch: pytest.MonkeyPatch):
+    label = np.array([f"site {'even' if k % 4 < 2 else 'odd'} {k % 2}" for k in range(SITES)])
+    found = places(chain(SITES, label=label), 600)
+    monkeypatch.setattr(frustra.surveys.hops, "places_of", lambda *_: iter([found]))
+    told = json.loads(run("x", "--specie", "Li", "--json", "--by-label").output)["temperatures"][0]
+    ways = {p["pathway"] for p in told["pathways"] if p["hops"] > 5}
+    assert "site even 0–site even 1 along c" in ways
+    assert "site odd 0–site even 1 along c" in ways
+    assert sum(p["hops"] for p in told["pathways"]) == told["hops"]
+
+
 def test_a_figure_of_a_run_without_hops_is_drawn(walks, tmp_path: Path):
     walks(100)
     assert run("x", "--specie", "Li", "--plot", tmp_path / "none.svg").exit_code == 0

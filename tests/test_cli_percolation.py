@@ -36,7 +36,7 @@ def told(*arguments: object) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
-def rocksalt_run(along: tuple[int, ...], steps: int = 60, ions: int = 3) -> Trajectory:
+def rocksalt_run(along: tuple[int, ...], steps: int = 40, ions: int = 3) -> Trajectory:
     """Return Li that walk from octahedron to octahedron of fcc Cl by way of tetrahedra.
 
     Each move is half an edge to or fro along one of these axes of the cube, and half an edge along another;

@@ -67,16 +67,10 @@ COLUMNS: tuple[Column, ...] = (
     Column("edge_cations", "", "i8", "polyhedra of framework cations that share an edge and no face"),
     Column("anions", "", "U", "anions of the polyhedron, elements in alphabetical order, such as Br2Cl4"),
     Column("nearest_anion", "Å", "f8", "distance to the nearest anion"),
-    Column(
-        "mean_anion", "Å", "f8", "mean distance to the anions of the polyhedron; NaN without", optional=True
-    ),
-    Column(
-        "off_centre", "Å", "f8", "distance from the mean place of these anions; NaN without", optional=True
-    ),
+    Column("mean_anion", "Å", "f8", "mean distance to the polyhedron's anions, or NaN", optional=True),
+    Column("off_centre", "Å", "f8", "distance from their mean place, or NaN", optional=True),
     Column("nearest_ion", "Å", "f8", "distance to the nearest other mobile ion, or to an image of the ion"),
-    Column(
-        "nearest_cation", "Å", "f8", "distance to the nearest framework cation; NaN without", optional=True
-    ),
+    Column("nearest_cation", "Å", "f8", "distance to the nearest framework cation, or NaN", optional=True),
     Column("displacement", "Å", "f8", "how far the relaxation moved the ion"),
     Column("converged", "", "?", "whether the snapshot's relaxation converged"),
 )

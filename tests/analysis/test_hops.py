@@ -78,6 +78,8 @@ def test_hops_are_those_of_a_walk_through_the_frames(seed, settle, frames, ions)
             else hops.residence[i] == pytest.approx(0.1 * stayed)
         )
     assert hops.recrossed.tolist() == undone
+    assert hops.slower == len(naive(place, image, 2 * settle, window=10)[0])
+    assert hops.crossings == len(naive(place, image, 1, window=10)[0])
 
 
 def planted(rng, ions, settle):

@@ -1,6 +1,7 @@
 """Rows of a state table told apart by the values of one column."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -34,9 +35,10 @@ class StateClasses:
 def classes_by(states: StateTable, column: str, quantiles: int = 4) -> StateClasses:
     """Divide the rows of a table by the values of a column.
 
-    Every value is a class of its own where there are eight or fewer. Of more texts, the seven most frequent
-    are; the others are one class together. More numbers are divided at quantiles, so that each class has about
-    as many rows: a class `2.4–2.5 Å` holds its lower bound and not its upper one.
+    Every value is a class of its own where there are eight or fewer. Of more texts, the seven most
+    frequent are; the others are one class together. More numbers are divided near quantiles, at a round
+    number, so that each class has about as many rows: a class `2.4–2.5 Å` holds its lower bound and not
+    its upper one, one of whole numbers `3–5` both.
 
     Parameters
     ----------
@@ -101,21 +103,18 @@ def _of_numbers(column: Column, values: Array | IntArray, quantiles: int) -> Sta
     return StateClasses(column.name, tuple(names), number.astype(np.int64), ordered=True)
 
 
-def _bounds(values: Array, quantiles: int) -> Array:
-    """Return what separates the classes: the lowest value of each but the first."""
-    inner = np.quantile(values, np.arange(1, quantiles) / quantiles, method="higher")
-    bounds: Array = np.unique(inner[inner > values.min()])
-    return bounds
+def _bounds(values: Array | IntArray, quantiles: int) -> Array:
+    """Return the lowest value of each class but the first, to a hundredth of the range of all."""
+    digits = max(0, 1 - int(np.floor(np.log10(np.ptp(values)))))
+    inner = np.round(np.quantile(values, np.arange(1, quantiles) / quantiles, method="higher"), digits)
+    bounds: Array = np.unique(inner[(inner > values.min()) & (inner <= values.max())])
+    return bounds if len(bounds) else np.unique(values)[1:2].astype(float)  # most values are the lowest
 
 
 def _ranges(bounds: Array, unit: str, whole: bool, ends: tuple[float, float]) -> list[str]:
-    """Return names of ranges; as many digits as tell the bounds apart."""
+    """Return names of the ranges between bounds."""
     if whole:
-        first, last = [ends[0], *bounds], [*(b - 1 for b in bounds), ends[1]]
+        first, last = [ends[0], *bounds], [*(bounds - 1), ends[1]]
         return [f"{a:g}" if a == b else f"{a:g}–{b:g}" for a, b in zip(first, last, strict=True)]
-    for digits in range(2, 12):
-        texts = [f"{b:.{digits}f}" for b in bounds]
-        if len(set(texts)) == len(texts):
-            break
-    inner = [f"{a}–{b}{unit}" for a, b in zip(texts[:-1], texts[1:], strict=True)]
-    return [f"< {texts[0]}{unit}", *inner, f"≥ {texts[-1]}{unit}"]
+    inner = [f"{a:g}–{b:g}{unit}" for a, b in pairwise(bounds)]
+    return [f"< {bounds[0]:g}{unit}", *inner, f"≥ {bounds[-1]:g}{unit}"]

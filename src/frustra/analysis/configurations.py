@@ -93,11 +93,12 @@ def configurations_of(
 ) -> Configurations:
     """Group the states of one temperature by their local configuration.
 
-    Of configuration c with N_gc states in snapshot g, N_c in all, and N states in G snapshots, the fraction is
-    p = N_c/N, with the variance G/(G−1) Σ_g (N_gc − p N_g)²/N². The mean energy e has the variance
-    m/(m−1) Σ_g (Σ_{i in g,c} e_i − e N_gc)²/N_c² over the m snapshots with such states. These are the variances
-    of a bootstrap over whole snapshots to first order, as ions of one snapshot are not independent; they do
-    not depend on chance and hold for rare configurations as well. Snapshots count as independent.
+    Of configuration c with N_gc states in snapshot g, N_c in all, and N states in G snapshots, the
+    fraction is p = N_c/N, with the variance G/(G−1) Σ_g (N_gc − p N_g)²/N². The mean energy e has the
+    variance m/(m−1) Σ_g (Σ_{i in g,c} e_i − e N_gc)²/N_c² over the m snapshots with such states. These are
+    to first order the variances of a bootstrap over whole snapshots, as ions of one snapshot are not
+    independent; they do not depend on chance and hold for rare configurations as well. Snapshots count as
+    independent.
 
     Parameters
     ----------

@@ -113,9 +113,9 @@ def densities_of(
 ) -> list[Density]:
     """Return the DOAS at every temperature of a table, on common bins.
 
-    States of snapshots that did not converge are left out. Every density is resolved by site, and by any column
-    as well: `by="anions"` tells how the states depend on the elements around the ion. Its values are
-    classed as `classes_by` does, over all temperatures.
+    States of snapshots that did not converge are left out. Every density is resolved by site, and by
+    any column as well: `by="anions"` tells how the states depend on the elements around the ion. Its values
+    are classed as `classes_by` does, over all temperatures.
 
     Parameters
     ----------

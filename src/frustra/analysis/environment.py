@@ -229,7 +229,7 @@ def _polyhedra(part: Trajectory, sites: Sites, place: IntArray, ions: IntArray) 
 
 
 def _shortest(vectors: Array, cell: Array) -> Array:
-    """Return the shortest image of vectors (n, 3), Å: the minimum image, sought only where it may be another."""
+    """Return the minimum image of vectors (n, 3), Å, faster than `minimum_image` where all are short."""
     inverse = np.linalg.inv(cell)
     short = vectors - np.round(vectors @ inverse) @ cell
     # no lattice vector is shorter than the least height of the cell

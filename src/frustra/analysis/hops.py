@@ -29,7 +29,7 @@ class HopSettings(Settings):
         gt=0,
         description="Shortest visit (ps) by which an ion settles in a site: two periods of a vibration of "
         "10 THz, after which it has lost its momentum. Shorter visits are crossings back and forth, or part "
-        "of a way. Never less than one frame.",
+        "of a way. In whole frames, at least one.",
     )
     window: float = Field(
         1.0,

@@ -1,13 +1,25 @@
 """Figures of relaxed snapshots: the density of atomistic states, relaxed energies, sites."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from frustra.analysis.classes import NONE, OTHERS
 from frustra.analysis.density import Density
 from frustra.campaign.results import TemperatureResult
-from frustra.plots.style import BLUE, COVER, DASHED, INK, ORANGE, SITE_COLOURS, SOFT, new_axes
+from frustra.plots.style import (
+    BLUE,
+    COVER,
+    DASHED,
+    GREY,
+    INK,
+    ORANGE,
+    SITE_COLOURS,
+    SOFT,
+    new_axes,
+    temperature_colours,
+)
 from frustra.units import MEV
 
 if TYPE_CHECKING:
@@ -16,49 +28,71 @@ if TYPE_CHECKING:
 LABELLED = 4.0
 """Percentage above which a bar has room for its number."""
 
+CONTRASTS = (BLUE, ORANGE, "#3a9a6b", "#b0478a", "#d9b02b", "#5ab4c9", "#7a5c3e", "#8a7ad1")
+"""Colours of values without an order."""
+
 SITE_NAMES = {"oct": "Octahedral", "tet": "Tetrahedral", "other": "Other"}
 
 
 def plot_doas(
     densities: Sequence[Density], axes: "Sequence[Axes] | None" = None, doubtful: Sequence[float] = ()
 ) -> "list[Axes]":
-    """Draw the DOAS of every temperature, hottest on top, coloured by site.
+    """Draw the DOAS of every temperature, hottest on top, coloured by the column that it is resolved by.
 
     Parameters
     ----------
     densities
-        On common bins, in the order of rising temperature.
+        On common bins, in the order of rising temperature: `densities_of(states)` for colours by site,
+        `densities_of(states, by="anions")` for those by the anions around the ion.
     axes
         As many as densities, from top to bottom; of a new figure if not given.
     doubtful
         Temperatures (K) that are not equilibrated; they are marked so.
     """
-    kinds = [k for k in SITE_NAMES if any(d.by_site[k].any() for d in densities)]
-    handles = [_patch(SITE_COLOURS[k], SITE_NAMES[k]) for k in kinds]
-    drawn = list(axes) if axes is not None else _stacked(len(densities), handles)
+    colours = _part_colours(densities)
+    handles = [_patch(colour, SITE_NAMES.get(name, name)) for name, colour in colours.items()]
+    by = densities[0].by
+    title = "" if by == "site" else by.replace("_", " ").capitalize()
+    drawn = list(axes) if axes is not None else _stacked(len(densities), handles, title)
     for ax, density in zip(drawn, reversed(densities), strict=True):
-        _draw_density(ax, density, density.temperature in doubtful)
+        _draw_density(ax, density, colours, density.temperature in doubtful)
         ax.set_xlim(min(0.0, MEV * densities[0].edges[0]), MEV * _upper_energy(densities))
     drawn[-1].set_xlabel("Energy of the mobile ion above the lowest state (meV)")
     return drawn
 
 
-def _stacked(rows: int, handles: Sequence[Any]) -> "list[Axes]":
+def _part_colours(densities: Sequence[Density]) -> dict[str, Any]:
+    """Return a colour for every part that some temperature has: a scale for numbers, contrasts for names."""
+    names = [n for n in densities[0].parts if any(d.parts[n].any() for d in densities)]
+    if densities[0].by == "site":
+        return {n: SITE_COLOURS[n] for n in names}
+    numbers = [n for n in names if n not in {NONE, OTHERS}]
+    scale = temperature_colours(range(len(numbers))) if densities[0].ordered else CONTRASTS
+    return {**dict(zip(numbers, scale, strict=False)), **{n: GREY for n in names if n not in numbers}}
+
+
+def _stacked(rows: int, handles: Sequence[Any], title: str) -> "list[Axes]":
     height = 0.8 + 1.0 * rows
     axes = new_axes(rows, 5.2, height, layout=None, sharex=True)
     figure: Any = axes[0].figure
-    figure.subplots_adjust(left=0.06, right=0.98, bottom=0.47 / height, top=1 - 0.33 / height, hspace=0)
+    longest = max(len(h.get_label()) for h in handles)
+    columns = max(1, min(len(handles), 52 // (longest + 6)))
+    lines = -(-len(handles) // columns) + bool(title)
+    figure.set_figheight(height + 0.17 * (lines - 1))
+    height = figure.get_figheight()
+    top = 1 - (0.33 + 0.17 * (lines - 1)) / height
+    figure.subplots_adjust(left=0.06, right=0.98, bottom=0.47 / height, top=top, hspace=0)
     figure.supylabel("Density of atomistic states", fontsize=9.5, x=0.005)
-    figure.legend(handles=handles, loc="upper center", ncols=len(handles), borderaxespad=0.3)
+    figure.legend(handles=handles, loc="upper center", ncols=columns, borderaxespad=0.3, title=title or None)
     return axes
 
 
-def _draw_density(ax: "Axes", density: Density, doubtful: bool) -> None:
+def _draw_density(ax: "Axes", density: Density, colours: Mapping[str, Any], doubtful: bool) -> None:
     edges = density.edges * MEV
     floor = np.zeros(len(edges) - 1)
-    for kind, values in density.by_site.items():
+    for name, colour in colours.items():
+        values = density.parts[name]
         if values.any():
-            colour = SITE_COLOURS[kind]
             ax.stairs(floor + values, edges, baseline=floor, fill=True, color=colour, alpha=0.85, lw=0)
             floor = floor + values
     ax.stairs(floor, edges, color=INK, lw=0.7)
