@@ -10,8 +10,9 @@ from scipy.sparse.csgraph import connected_components
 from frustra.analysis.hops import Hops
 from frustra.arrays import Array, IntArray
 
-SHUFFLES = 20
-"""Times that the hops are shifted against each other to learn what chance does."""
+SHUFFLES, FEWEST, ENOUGH = 20, 5, 2_000_000
+"""Times that the hops are shifted against each other to learn what chance does: fewer where that makes so
+many hops."""
 
 
 @dataclass(frozen=True)
@@ -117,15 +118,16 @@ def strings_of(runs: Sequence[Hops], rng: np.random.Generator) -> Strings:
     rng
         Source of the shifts.
     """
+    hops = sum(len(h) for h in runs)
+    shuffles = min(SHUFFLES, max(FEWEST, ENOUGH // max(hops, 1)))
     seen = _sizes([_of_ions(strings_in(h), h.ion) for h in runs])
     shuffled = [
-        _sizes([_of_ions(_strings(h, _shifted(h, rng)), h.ion) for h in runs]) for _ in range(SHUFFLES)
+        _sizes([_of_ions(_strings(h, _shifted(h, rng)), h.ion) for h in runs]) for _ in range(shuffles)
     ]
     largest = max(len(s) for s in (seen, *shuffled))
     chance = np.array([np.pad(s, (0, largest - len(s))) for s in shuffled], dtype=float)
     count = np.pad(seen, (0, largest - len(seen)))
-    hops = sum(len(h) for h in runs)
-    alone = chance[:, 0] if largest else np.zeros(SHUFFLES)
+    alone = chance[:, 0] if largest else np.zeros(shuffles)
     return Strings(
         size=np.arange(1, largest + 1),
         count=count,

@@ -20,6 +20,7 @@ from frustra.plots.style import (
     new_axes,
     temperature_colours,
 )
+from frustra.states import COLUMNS
 from frustra.units import MEV
 
 if TYPE_CHECKING:
@@ -51,9 +52,7 @@ def plot_doas(
     """
     colours = _part_colours(densities)
     handles = [_patch(colour, SITE_NAMES.get(name, name)) for name, colour in colours.items()]
-    by = densities[0].by
-    title = "" if by == "site" else by.replace("_", " ").capitalize()
-    drawn = list(axes) if axes is not None else _stacked(len(densities), handles, title)
+    drawn = list(axes) if axes is not None else _stacked(len(densities), handles, _title(densities[0].by))
     for ax, density in zip(drawn, reversed(densities), strict=True):
         _draw_density(ax, density, colours, density.temperature in doubtful)
         ax.set_xlim(min(0.0, MEV * densities[0].edges[0]), MEV * _upper_energy(densities))
@@ -71,12 +70,19 @@ def _part_colours(densities: Sequence[Density]) -> dict[str, Any]:
     return {**dict(zip(numbers, scale, strict=False)), **{n: GREY for n in names if n not in numbers}}
 
 
+def _title(by: str) -> str:
+    """Return what a column holds, as the title of a legend; that of sites needs none."""
+    (doc,) = (c.doc for c in COLUMNS if c.name == by)
+    words = doc.split(";")[0].removesuffix(", or NaN").replace("`", "")
+    return "" if by == "site" else words[0].upper() + words[1:]
+
+
 def _stacked(rows: int, handles: Sequence[Any], title: str) -> "list[Axes]":
     height = 0.8 + 1.0 * rows
     axes = new_axes(rows, 5.2, height, layout=None, sharex=True)
     figure: Any = axes[0].figure
     longest = max(len(h.get_label()) for h in handles)
-    columns = max(1, min(len(handles), 52 // (longest + 6)))
+    columns = max(1, min(len(handles), 60 // (longest + 6)))
     lines = -(-len(handles) // columns) + bool(title)
     figure.set_figheight(height + 0.17 * (lines - 1))
     height = figure.get_figheight()
