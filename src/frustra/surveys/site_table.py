@@ -1,0 +1,239 @@
+"""From anyone's crystal or runs to a table of its sites: their classes, neighbours, and who is in them."""
+
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import spglib
+from ase import Atoms
+from ase.data import atomic_numbers
+from ase.io import iread
+
+from frustra.analysis.framework import mean_framework
+from frustra.analysis.site_occupancy import Occupancy, occupancy_of
+from frustra.arrays import IntArray
+from frustra.errors import DataError
+from frustra.io import read_structure
+from frustra.io.hints import TrajectoryHints
+from frustra.io.trajectories import format_of
+from frustra.sites import Sites, sites_of
+from frustra.sites.labels import shared_with
+from frustra.sites.symmetry import SYMMETRY
+from frustra.structures import anions_of, formula, indices_of
+from frustra.surveys.runs import Tell
+from frustra.surveys.sites import MEAN_SYMMETRY, places_of
+
+MAYBE_SINGLE = ("extended XYZ", "ASE .traj")
+"""Formats of trajectories that are also used for a single crystal."""
+
+
+@dataclass(frozen=True)
+class Filled:
+    """Who is in the sites at one temperature."""
+
+    temperature: float
+    """K; NaN where nobody knows it."""
+    runs: int
+    frames: int
+    """Of all runs together."""
+    occupancy: Occupancy
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SiteSurvey:
+    """The sites of a crystal, or of the mean framework of runs."""
+
+    specie: str
+    """The mobile element."""
+    anions: tuple[str, ...]
+    """Elements whose atoms are the vertices."""
+    atoms: Atoms
+    """The crystal; of runs the mean framework with the mobile ions of the first frame."""
+    sites: Sites
+    space_group: str
+    """Of the framework, such as `P-3m1 (164)`; empty where spglib finds none."""
+    temperatures: tuple[Filled, ...]
+    """By ascending temperature; none of a crystal."""
+    notes: tuple[str, ...]
+
+    @property
+    def framework(self) -> Atoms:
+        """The atoms that are not mobile."""
+        fixed: Atoms = self.atoms[np.array(self.atoms.get_chemical_symbols()) != self.specie]
+        return fixed
+
+    def shared(self, what: str) -> dict[str, IntArray]:
+        """Return for each framework cation with how many of its polyhedra every site shares a face, or edge."""
+        return shared_with(self.sites.held, self.sites.links, what)
+
+    def sharing(self, kind: str) -> dict[str, int]:
+        """Return for each framework cation how many sites of a kind share a face with its polyhedra."""
+        chosen = self.sites.kind == kind
+        return {e: int((n[chosen] > 0).sum()) for e, n in self.shared("face").items()}
+
+
+@dataclass(frozen=True)
+class LayerContent:
+    """One layer of sites."""
+
+    layer: int
+    """Its number, as in `Sites.layer`."""
+    height: float
+    """Mean of its octahedra along the axis of the layers, in fractions of the cell, 0 to 1."""
+    octahedra: int
+    held: dict[str, int]
+    """Framework cations in its sites."""
+
+
+def layers_in(sites: Sites) -> list[LayerContent]:
+    """Return what tells the layers apart; none where the crystal has no layers."""
+    if sites.layer_axis < 0:
+        return []
+    fractional = (sites.positions @ np.linalg.inv(sites.cell))[:, sites.layer_axis]
+    main = sites.kind == "oct" if (sites.kind == "oct").any() else np.ones(len(sites), bool)
+    found = []
+    for number in range(int(sites.layer.max()) + 1):
+        mine = sites.layer == number
+        angles = 2j * np.pi * fractional[mine & main]  # a layer may lie across the face of the cell
+        height = float(np.angle(np.exp(angles).mean()) / (2 * np.pi))
+        held = Counter(h for h in sites.held[mine].tolist() if h)
+        found.append(LayerContent(number, round(height, 4) % 1, int((mine & (sites.kind == "oct")).sum()), held))
+    return found
+
+
+def is_crystal(path: Path) -> bool:
+    """Return whether a file is a single crystal rather than a trajectory."""
+    if not path.is_file():
+        return False
+    found = format_of(path)
+    if found not in MAYBE_SINGLE:
+        return found is None
+    kind = {"extended XYZ": "extxyz", "ASE .traj": "traj"}[found]
+    try:
+        return sum(1 for _ in iread(path, index=":2", format=kind)) == 1
+    except Exception:  # noqa: BLE001 - ASE's readers raise anything; the one that is asked later tells what it is
+        return False
+
+
+def elements_in(path: Path) -> list[str]:
+    """Return the elements of a crystal."""
+    return sorted(set(read_structure(path).get_chemical_symbols()))
+
+
+def crystal_survey(
+    path: Path, specie: str, anions: Sequence[str] | None = None, symmetry: float | None = None
+) -> SiteSurvey:
+    """Find the sites of a crystal.
+
+    Parameters
+    ----------
+    path
+        A file that ASE reads.
+    specie
+        The mobile element; the crystal need not hold any of it.
+    anions
+        Elements whose polyhedra are the sites; by default every anion element of the framework.
+    symmetry
+        How far atoms may be off their symmetric places, Å; 0.1 by default.
+
+    Raises
+    ------
+    FrustraError
+        A file that cannot be read, no such element, or a framework without sites.
+    """
+    require_element(specie)
+    atoms = read_structure(path)
+    around = anions_of(atoms, specie, anions)
+    tolerance = symmetry or SYMMETRY
+    sites = sites_of(atoms, around, specie, tolerance)
+    absent = len(indices_of(atoms, specie)) == 0
+    notes = [f"no {specie} in {path}: all atoms count as framework"] if absent else []
+    return _survey(specie, around, atoms, sites, tolerance, [], notes)
+
+
+def run_survey(
+    paths: Sequence[Path],
+    specie: str,
+    hints: TrajectoryHints,
+    anions: Sequence[str] | None = None,
+    crystal: Path | None = None,
+    symmetry: float | None = None,
+    tell: Tell = lambda _: None,
+) -> SiteSurvey:
+    """Find the sites of runs and how often they are occupied at every temperature.
+
+    Parameters
+    ----------
+    paths, hints, crystal, tell
+        As for `places_of`.
+    specie, anions, symmetry
+        As for `crystal_survey`; for the mean of a run, `symmetry` is 0.4 Å by default.
+
+    Raises
+    ------
+    FrustraError
+        As `places_of`.
+    """
+    require_element(specie)
+    atoms: Atoms | None = None if crystal is None else read_structure(crystal)
+    filled: list[Filled] = []
+    found: Sites | None = None
+    for places in places_of(paths, specie, hints, anions, crystal, tell, symmetry):
+        if found is None or atoms is None:
+            found = places.sites
+            around = anions_of(places.runs[0].atoms(0), specie, anions)
+            atoms = atoms or mean_framework(places.runs, specie, around)
+        tell("counting the ions in the sites")
+        occupancy = occupancy_of(places.visits, found)
+        frames = sum(len(v) for v in places.visits)
+        filled.append(Filled(places.temperature, len(places.runs), frames, occupancy, places.notes))
+    if found is None or atoms is None:
+        raise DataError("no trajectory", "one at least", "check the paths")
+    tolerance = symmetry or (MEAN_SYMMETRY if crystal is None else SYMMETRY)
+    return _survey(specie, around, atoms, found, tolerance, filled, [])
+
+
+def require_element(specie: str) -> None:
+    """Refuse a name that is no element: everything would count as framework."""
+    if specie not in atomic_numbers or specie == "X":
+        raise DataError(f"a mobile element {specie!r}", "the symbol of an element, such as Li", "check --specie")
+
+
+def _survey(
+    specie: str,
+    anions: tuple[str, ...],
+    atoms: Atoms,
+    sites: Sites,
+    symmetry: float,
+    filled: Sequence[Filled],
+    notes: list[str],
+) -> SiteSurvey:
+    fixed = atoms[np.array(atoms.get_chemical_symbols()) != specie]
+    crowded = Counter(h for h in sites.held.tolist() if "+" in h)
+    notes += [f"{n} polyhedra hold several cations ({h}): check --anions" for h, n in crowded.items()]
+    several = len({round(f.temperature, 3) for f in filled}) > 1
+    if several:
+        notes.append(f"the sites are those of the mean framework at {filled[0].temperature:g} K")
+    return SiteSurvey(
+        specie, anions, atoms, sites, _space_group(fixed, symmetry), tuple(filled), tuple(notes)
+    )
+
+
+def _space_group(framework: Atoms, symmetry: float) -> str:
+    cell = (framework.cell.tolist(), framework.get_scaled_positions().tolist(), framework.numbers.tolist())
+    with warnings.catch_warnings():  # spglib warns that some day it will raise in place of returning None
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            return str(spglib.get_spacegroup(cell, symprec=symmetry) or "")
+        except spglib.SpglibError:
+            return ""
+
+
+def title_of(survey: SiteSurvey) -> str:
+    """Return what was looked at in a few words: `Li3YCl6, P-3m1 (164), 54 sites of Cl for Li`."""
+    group = f", {survey.space_group}" if survey.space_group else ""
+    return f"{formula(survey.atoms)}{group}: {len(survey.sites)} sites of {', '.join(survey.anions)}"
