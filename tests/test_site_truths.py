@@ -304,7 +304,14 @@ def test_the_sites_of_lyc_have_the_published_positions_and_neighbours() -> None:
     assert Counter(sites.kind.tolist()) == {"oct": 18, "tet": 36}
     octahedra = zip(sites.held.tolist(), sites.wyckoff.tolist(), strict=True)
     found = Counter(o for o, kind in zip(octahedra, sites.kind, strict=True) if kind == "oct")
-    assert found == {("Y", "1a"): 1, ("Y", "2d"): 2, ("", "1b"): 1, ("", "2d"): 2, ("", "6g"): 6, ("", "6h"): 6}
+    assert found == {
+        ("Y", "1a"): 1,
+        ("Y", "2d"): 2,
+        ("", "1b"): 1,
+        ("", "2d"): 2,
+        ("", "6g"): 6,
+        ("", "6h"): 6,
+    }
     face = shared_with(sites.held, sites.links, "face")["Y"]
     assert Counter(face[sites.kind == "tet"].tolist()) == {0: 18, 1: 18}
     assert Counter(face[sites.kind == "oct"].tolist()) == {0: 15, 2: 3}  # above and below each Y, along c
@@ -364,8 +371,7 @@ def directed_faces(sites: Sites) -> Counter[tuple[object, ...]]:
     for i, count in enumerate(tiling.triangles):
         for f in range(count):
             corners = frozenset(
-                (int(a), *s)
-                for a, s in zip(tiling.corners[i, f], tiling.shifts[i, f].tolist(), strict=True)
+                (int(a), *s) for a, s in zip(tiling.corners[i, f], tiling.shifts[i, f].tolist(), strict=True)
             )
             faces[i, int(tiling.neighbours[i, f]), tuple(tiling.steps[i, f].tolist()), corners] += 1
     return faces
@@ -393,7 +399,12 @@ def glass(seed: int, anions: int) -> Atoms:
 
 @pytest.mark.parametrize(
     "atoms",
-    [*(packing(n).repeat(REPEATS[n][0]) for n in sorted(PER_ANION)), read_structure(LYC), PEROVSKITE, glass(1, 24)],
+    [
+        *(packing(n).repeat(REPEATS[n][0]) for n in sorted(PER_ANION)),
+        read_structure(LYC),
+        PEROVSKITE,
+        glass(1, 24),
+    ],
     ids=[*sorted(PER_ANION), "LYC", "perovskite", "glass"],
 )
 def test_every_face_lies_between_two_sites_and_the_polyhedra_obey_euler(atoms: Atoms) -> None:

@@ -43,13 +43,22 @@ def test_columns_of_different_lengths_are_refused() -> None:
         states(ENERGIES, ion=np.arange(11))
 
 
-@pytest.mark.parametrize("wrong", [np.nan, np.inf])
-@pytest.mark.parametrize("name", [c.name for c in COLUMNS if c.dtype == "f8"])
+REAL = [c for c in COLUMNS if c.dtype == "f8"]
+WRONG = [(c.name, wrong) for c in REAL for wrong in (np.nan, np.inf) if not (c.optional and np.isnan(wrong))]
+
+
+@pytest.mark.parametrize(("name", "wrong"), WRONG)
 def test_numbers_that_are_not_finite_are_refused(name: str, wrong: float) -> None:
     values = np.ones(12)
     values[5] = wrong
     with pytest.raises(DataError, match=f"{name} that are not finite"):
         states(ENERGIES, **{name: values})
+
+
+@pytest.mark.parametrize("name", [c.name for c in REAL if c.optional])
+def test_a_distance_to_what_is_not_there_is_no_number(name: str) -> None:
+    assert np.isnan(states(ENERGIES, **{name: np.full(12, np.nan)})[name]).all()
+    assert "NaN" in next(c.doc for c in COLUMNS if c.name == name)
 
 
 def test_an_unknown_kind_of_site_is_refused_and_the_known_ones_are_named() -> None:

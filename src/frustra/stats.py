@@ -11,6 +11,9 @@ from scipy.stats import chi2
 from frustra.arrays import Array
 from frustra.errors import AnalysisError
 
+COVER = 1.96
+"""Standard errors on each side of a normal estimate that hold 95 %."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -20,6 +23,11 @@ class Estimate:
     std: float
     low: float
     high: float
+
+    @classmethod
+    def normal(cls, value: float, std: float) -> "Estimate":
+        """Return an estimate whose 95 % interval is 1.96 standard errors wide on each side."""
+        return cls(value, std, value - COVER * std, value + COVER * std)
 
     def scaled(self, factor: float) -> "Estimate":
         """Return the estimate in another unit."""

@@ -6,13 +6,13 @@ from rich.table import Table
 
 from frustra.surveys.hop_results import (
     ActivationResult,
+    HopsAtResult,
     HopsResult,
     PathwayResult,
     RateResult,
     ResidenceResult,
-    TemperatureResult,
-    Value,
 )
+from frustra.surveys.values import Value
 
 TABLE_WIDTH = 124
 """Columns that the tables need."""
@@ -38,7 +38,7 @@ def print_hops(result: HopsResult) -> None:
             console.print(_energy(activation, activation.Ea_eV), soft_wrap=True)
 
 
-def _headline(at: TemperatureResult, specie: str) -> str:
+def _headline(at: HopsAtResult, specie: str) -> str:
     where = "" if at.T_K is None else f"{at.T_K:g} K: "
     return (
         f"{where}{at.hops} hops of {at.runs * at.ions} {specie} ({at.crossings} crossings before the "
@@ -54,7 +54,7 @@ def _table(*heads: str) -> Table:
     return table
 
 
-def _rates(at: TemperatureResult) -> Table:
+def _rates(at: HopsAtResult) -> Table:
     """Return a row for each of the most frequent classes and of those that were not seen but might be."""
     heads = (
         "pathway",
@@ -91,7 +91,7 @@ def _rate(rate: RateResult) -> str:
     return f"{1e3 * rate.value:.3g} ({1e3 * rate.low:.3g}–{1e3 * rate.high:.3g})"
 
 
-def _classes(at: TemperatureResult) -> Table:
+def _classes(at: HopsAtResult) -> Table:
     table = _table("sites", "number", "ions per site", "share of ions", "residence (ps)", "departures")
     occupancy = {o.label: o for o in at.occupancy}
     for r in at.residence:
@@ -115,7 +115,7 @@ def _value(v: Value, digits: int = 4) -> str:
     return f"{v.value:.{digits}g} ({v.low:.{digits}g}–{v.high:.{digits}g})"
 
 
-def _sentences(at: TemperatureResult) -> list[str]:
+def _sentences(at: HopsAtResult) -> list[str]:
     s = at.strings
     said = [
         f"Attempt frequency: {_value(at.attempt_frequency_THz, 3)} THz"

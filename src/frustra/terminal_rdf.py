@@ -4,14 +4,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from frustra.stats import COVER
 from frustra.surveys.rdf import RdfSurvey
-from frustra.surveys.rdf_results import CurveResult, PairResult, Value, rdf_result
+from frustra.surveys.rdf_results import CurveResult, PairResult, rdf_result
+from frustra.surveys.values import Value
 
 TABLE_WIDTH = 100
 """Columns that the table needs beside the names of the pairs."""
-
-COVER = 1.96
-"""Standard errors on each side that hold 95 %."""
 
 
 def print_rdf(survey: RdfSurvey) -> None:

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from frustra.analysis.classes import MOST, classes_by
 from frustra.analysis.density import (
     LOW_QUANTILE,
     Density,
@@ -12,8 +13,9 @@ from frustra.analysis.density import (
     site_fractions,
 )
 from frustra.errors import AnalysisError
+from frustra.plots import plot_doas
 from frustra.sites import SITE_KINDS
-from frustra.states import StateTable, concatenate
+from frustra.states import COLUMNS, StateTable, concatenate
 from tests.helpers import seeds, states
 
 QUICK = DensitySettings(bootstrap=20)
@@ -224,3 +226,107 @@ def test_a_table_without_converged_states_is_refused(rows: int) -> None:
     table = states(np.ones((2, 2)), converged=np.zeros(4, bool)).select(np.arange(rows))
     with pytest.raises(AnalysisError, match="no state from a converged snapshot"):
         densities_of(table, QUICK)
+
+
+@given(seeds, st.sampled_from([c.name for c in COLUMNS]), st.integers(2, 8))
+def test_the_parts_by_any_column_add_up_to_the_total_at_every_temperature(
+    seed: int, column: str, quantiles: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    tables = [random_states(seed + k, 4, 9, t) for k, t in enumerate((300.0, 400.0))]
+    drawn = {
+        "nearest_cation": np.where(rng.random(72) < 0.2, np.nan, rng.normal(3, 0.2, 72)),
+        "nearest_ion": rng.normal(3, 0.2, 72),
+        "near_oct": rng.poisson(9, 72),
+        "near_tet": rng.integers(0, 3, 72),
+        "anions": rng.choice(["Cl6", "Br1Cl5", "Br2Cl4"], 72),
+        "label": rng.choice([f"class {k}" for k in range(12)], 72),
+    }
+    table = StateTable({**concatenate(tables).columns, **drawn})
+    found = densities_of(table, QUICK, by=column, quantiles=quantiles)
+    plain = densities_of(table, QUICK)
+    for ours, theirs in zip(found, plain, strict=True):
+        np.testing.assert_allclose(np.sum(list(ours.parts.values()), axis=0), theirs.total, rtol=1e-12)
+        np.testing.assert_array_equal(ours.total, theirs.total)
+        assert list(ours.parts) == list(found[0].parts)
+        assert metrics(ours) == metrics(theirs)
+        assert ours.by == column
+        assert len(ours.parts) <= MOST + 1
+
+
+def test_parts_are_the_histograms_of_their_rows() -> None:
+    table = random_states(0, 6, 20)
+    tets = np.random.default_rng(0).integers(0, 3, 120)
+    (density,) = densities_of(StateTable({**table.columns, "near_tet": tets}), QUICK, by="near_tet")
+    assert list(density.parts) == ["0", "1", "2"]
+    assert density.ordered
+    for k in range(3):
+        assert density.parts[str(k)].sum() * BIN == pytest.approx((tets == k).mean())
+        counts, _ = np.histogram(table["energy"][tets == k] - table["energy"].min(), density.edges)
+        np.testing.assert_allclose(density.parts[str(k)] * BIN * 120, counts, atol=1e-9)
+    (plain,) = densities_of(table, QUICK)
+    assert plain.parts.keys() == plain.by_site.keys()
+    for kind, values in plain.by_site.items():
+        np.testing.assert_array_equal(plain.parts[kind], values)
+
+
+def test_many_numbers_are_divided_where_their_names_say() -> None:
+    values = np.random.default_rng(0).normal(2.5, 0.1, 400)
+    values[:5] = np.nan
+    table = states(np.zeros((20, 20)), nearest_cation=values)
+    found = classes_by(table, "nearest_cation", 4)
+    *ranges, none = found.names
+    assert none == "none"
+    assert (found.number[:5] == 4).all()
+    assert (ranges[0][0], ranges[-1][0]) == ("<", "≥")
+    bounds = [float(ranges[0].split()[1]), *(float(r.split()[0].split("–")[1]) for r in ranges[1:-1])]
+    expected = np.searchsorted(bounds, values[5:], side="right")
+    np.testing.assert_array_equal(found.number[5:], expected)
+    assert np.bincount(expected).min() > 0.2 * 395
+
+
+def test_many_whole_numbers_are_divided_into_ranges_that_hold_both_ends() -> None:
+    values = np.random.default_rng(1).poisson(12, 400)
+    found = classes_by(states(np.zeros((20, 20)), near_oct=values), "near_oct", 3)
+    for number, name in enumerate(found.names):
+        first, *last = (int(v) for v in name.split("–"))
+        inside = (values >= first) & (values <= (last or [first])[0])
+        np.testing.assert_array_equal(found.number == number, inside)
+
+
+def test_numbers_of_which_most_are_the_same_have_two_classes() -> None:
+    values = np.where(np.arange(400) < 380, 0.0, np.arange(400.0))
+    found = classes_by(states(np.zeros((20, 20)), displacement=values), "displacement")
+    assert found.names == ("< 380 Å", "≥ 380 Å")
+    assert found.number.sum() == 20
+
+
+def test_rare_texts_are_one_class() -> None:
+    labels = np.array([f"class {k:02d}" for k in np.random.default_rng(0).integers(0, 12, 400) ** 2 // 12])
+    labels[:3] = ""
+    found = classes_by(states(np.zeros((20, 20)), label=labels), "label")
+    assert len(found.names) == MOST
+    assert found.names[-1] == "other values"
+    kept, counts = np.unique(labels, return_counts=True)
+    assert min(counts[np.isin(kept, found.names)]) >= max(counts[~np.isin(kept, found.names)])
+    for name in found.names[:-1]:
+        assert (labels[found.number == found.names.index(name)] == name).all()
+
+
+@pytest.mark.parametrize(("column", "quantiles"), [("charge", 4), ("nearest_ion", 1), ("nearest_ion", 9)])
+def test_columns_and_classes_that_are_not_there_are_refused(column: str, quantiles: int) -> None:
+    with pytest.raises(AnalysisError, match=column):
+        densities_of(states(np.zeros((2, 2))), QUICK, by=column, quantiles=quantiles)
+
+
+@pytest.mark.parametrize("column", ["site", "near_tet", "label"])
+def test_a_doas_is_drawn_with_a_colour_for_every_part(column: str) -> None:
+    table = random_states(0, 6, 20)
+    changes = {"near_tet": np.arange(120) % 3, "label": np.arange(120).astype(str)}
+    found = densities_of(StateTable({**table.columns, **changes}), QUICK, by=column)
+    (ax,) = plot_doas(found)
+    areas = [p.get_data().values - p.get_data().baseline for p in ax.patches[:-1]]
+    np.testing.assert_allclose(areas, [p for p in found[0].parts.values() if p.any()])
+    (legend,) = ax.figure.legends
+    assert len(legend.get_texts()) == len(areas)
+    assert len({p.get_facecolor() for p in ax.patches[:-1]}) == len(areas)

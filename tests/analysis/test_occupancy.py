@@ -5,6 +5,7 @@ from ase.build import bulk
 
 from frustra.analysis.markers import widened
 from frustra.analysis.occupancy import occupancy_entropy, occupied_sites
+from frustra.sites import sites_of
 from tests.helpers import snapshots
 
 IONS = 36
@@ -65,7 +66,9 @@ def test_ions_hold_the_nearest_site_wherever_the_cell_has_drifted() -> None:
         moved.positions[32:] = sites[rng.permutation(32)[:16]]
         moved.positions += rng.normal(0, 0.1, moved.positions.shape) + rng.uniform(-3, 3, 3)
         frames.append(moved.positions)
-    held = occupied_sites(snapshots(ground, 6, positions=np.array(frames)), ground, "Li", ["Cl"])
+    held = occupied_sites(
+        snapshots(ground, 6, positions=np.array(frames)), sites_of(ground, ["Cl"], "Li"), "Li"
+    )
     assert held.shape[1] == 32 + 64  # octahedral and tetrahedral
     assert (held.sum(axis=1) == 16).all()
     _, counts = np.unique(held.any(axis=0), return_counts=True)
@@ -77,6 +80,6 @@ def test_the_sites_follow_the_cell() -> None:
     strained = ground.copy()
     strained.set_cell(ground.cell * 1.03, scale_atoms=True)
     relaxed = snapshots(strained, 3, positions=np.tile(strained.positions, (3, 1, 1)))
-    held = occupied_sites(relaxed, ground, "Li", ["Cl"])
+    held = occupied_sites(relaxed, sites_of(ground, ["Cl"], "Li"), "Li")
     assert (held.sum(axis=1) == 16).all()
     assert (held == held[0]).all()

@@ -1,10 +1,15 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.io import read
 
 from frustra.analysis.tabulate import tabulate
-from frustra.errors import FrustraError, StructureError
+from frustra.errors import AnalysisError, DataError, FrustraError, StructureError
+from frustra.geometry import minimum_image
 from frustra.io import read_structure
+from frustra.sites import sites_of
 from frustra.structures import indices_of
 from tests.helpers import LYC, snapshots
 
@@ -85,3 +90,57 @@ def test_named_anions_that_are_absent_are_refused() -> None:
 def test_an_absent_ion_is_refused() -> None:
     with pytest.raises(FrustraError, match="Na"):
         tabulate(snapshots(ATOMS), "Na")
+
+
+def test_an_ion_that_is_itself_an_anion_is_in_no_polyhedron() -> None:
+    table = tabulate(snapshots(ATOMS, 2), "Cl", anions=["Cl"])
+    assert set(table["place"]) == set(table["layer"]) == {-1}
+    assert (set(table["site"]), set(table["coordination"]), set(table["label"])) == ({"other"}, {0}, {""})
+    assert set(table["vacant_oct"]) == set(table["near_tet"]) == set(table["site_ions"]) == {0}
+    assert np.isnan(table["mean_anion"]).all()
+    assert (table["nearest_anion"] > 3).all()  # the nearest other one
+
+
+def test_places_are_rows_of_the_given_sites() -> None:
+    sites = sites_of(ATOMS, ["Cl"], "Li")
+    record = snapshots(ATOMS, 3)
+    table = tabulate(record, "Li", run=2, sites=sites)
+    assert set(table["run"]) == {2}
+    for column in ("kind", "label", "layer", "coordination"):
+        expected = getattr(sites, column)[table["place"]]
+        np.testing.assert_array_equal(table["site" if column == "kind" else column], expected)
+    gaps = sites.positions[table["place"]] - record.positions[:, LITHIUM].reshape(-1, 3)
+    assert np.linalg.norm(minimum_image(gaps, record.cell), axis=1).max() < 0.8
+
+
+def test_snapshots_of_another_crystal_than_the_sites_are_refused() -> None:
+    sites = sites_of(ATOMS.repeat((1, 1, 2)), ["Cl"], "Li")
+    with pytest.raises(DataError, match="crystal of this run"):
+        tabulate(snapshots(ATOMS), "Li", sites=sites)
+
+
+def test_no_snapshots_are_refused() -> None:
+    with pytest.raises(AnalysisError, match="no snapshots"):
+        tabulate(snapshots(ATOMS).select(slice(0)), "Li")
+
+
+@pytest.mark.parametrize(("disorder", "kinds"), [("0p", {"I1S3"}), ("50p", {"I1S3", "I2S2", "S4"})])
+def test_lithium_of_argyrodites_has_the_anions_of_their_order(
+    data: Path, disorder: str, kinds: set[str]
+) -> None:
+    # in the ordered crystal every tetrahedron has one I, one free S and two S of PS4 at its corners
+    path = data / f"argyrodite_Li6PS5I/{disorder}_run1_inherent_XDATCAR.gz"
+    frames = read(path, index="::40", format="vasp-xdatcar")
+    record = snapshots(frames[0], len(frames), positions=np.array([f.positions for f in frames]))
+    table = tabulate(record, "Li")
+    assert set(table["anions"]) == kinds
+    assert set(table["site"]) == {"tet"}
+    # each ion's own four are its nearest, but for the few near a face
+    anions = indices_of(frames[0], "S", "I")
+    same = []
+    for row in range(0, len(table), 7):
+        frame = frames[table["snapshot"][row]]
+        near = frame.get_distances(int(table["ion"][row]), anions, mic=True)
+        iodine = (frame.symbols[anions[np.argsort(near)[:4]]] == "I").sum()
+        same.append({0: "S4", 1: "I1S3", 2: "I2S2"}.get(int(iodine)) == table["anions"][row])
+    assert np.mean(same) > 0.95

@@ -113,7 +113,9 @@ def test_snapshots_return_unchanged(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rows", [12, 0])
 def test_states_return_unchanged(tmp_path: Path, rows: int) -> None:
     rng = np.random.default_rng(0)
-    table = states(rng.normal(size=(3, 4)), converged=rng.random(12) < 0.5).select(np.arange(rows))
+    absent = np.where(rng.random(12) < 0.5, np.nan, 3.0)
+    table = states(rng.normal(size=(3, 4)), converged=rng.random(12) < 0.5, nearest_cation=absent)
+    table = table.select(np.arange(rows))
     io.write_states(tmp_path / "s.parquet", table)
     found = io.read_states(tmp_path / "s.parquet")
     for column in COLUMNS:
@@ -264,6 +266,14 @@ def test_files_of_other_programs_are_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"energy": [1.0]}), tmp_path / "a.parquet")
     with pytest.raises(DataError, match="a state table with the columns energy"):
         io.read_states(tmp_path / "a.parquet")
+
+
+def test_a_state_table_of_an_older_version_is_refused_with_the_way_to_a_new_one(tmp_path: Path) -> None:
+    io.write_states(tmp_path / "new.parquet", states(np.ones((2, 2))))
+    table = pq.read_table(tmp_path / "new.parquet").drop_columns(["place", "near_tet"])
+    pq.write_table(table, tmp_path / "old.parquet")
+    with pytest.raises(DataError, match=r"old\.parquet lacks the columns place, near_tet; .*run the study"):
+        io.read_states(tmp_path / "old.parquet")
 
 
 @every_kind

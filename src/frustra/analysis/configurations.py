@@ -24,6 +24,9 @@ LOCAL = (
 )
 """Columns that tell one local configuration from another."""
 
+DECIMALS = 9
+"""Energies that agree to so many decimals of an eV are equal."""
+
 _REAL = ("fraction", "fraction_std", "mean", "mean_std", "spread")
 
 LEAST = 10
@@ -126,7 +129,7 @@ def configurations_of(
     zero = float(states["energy"].min()) if zero is None else zero
     energies = states["energy"] - zero
     told = _numbers(group, states.frames, energies)
-    typical = _typical(group, energies, told.mean)
+    typical = _typical(states, group, energies, told.mean)
     found = [
         Configuration(
             values={name: states[name][first[c]].item() for name in by},
@@ -198,9 +201,15 @@ def _unbiased(groups: IntArray) -> Array:
     return np.where(groups > 1, groups / np.maximum(groups - 1, 1), np.nan)
 
 
-def _typical(group: IntArray, energies: Array, mean: Array) -> IntArray:
-    """Return for every configuration the row whose energy is nearest to the mean."""
-    order = np.lexsort((np.abs(energies - mean[group]), group))
+def _typical(states: StateTable, group: IntArray, energies: Array, mean: Array) -> IntArray:
+    """Return for every configuration the row whose energy is nearest to the mean.
+
+    Of several as near, the lowest counts, and of equals the first: the order of the rows changes nothing.
+    """
+    away = np.round(np.abs(energies - mean[group]), DECIMALS)
+    order = np.lexsort(
+        (states["ion"], states["snapshot"], states["run"], np.round(energies, DECIMALS), away, group)
+    )
     _, first = np.unique(group[order], return_index=True)
     found: IntArray = order[first]
     return found

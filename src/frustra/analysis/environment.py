@@ -196,10 +196,9 @@ def placed_anions(part: Trajectory, sites: Sites, tiling: Tiling) -> tuple[Array
         offset -= np.round(offset)
         places[t] = reference + offset + shift
         if (((offset @ cell) ** 2).sum(axis=1) > reach**2).any():
-            places[t], changed = places_left(fractional, reference + shift, cell, reach)
-            if changed.any():
-                same = nearest_neighbours(places[t] @ cell, fractional @ cell, cell, 1)
-                who[t] = tiling.anions[same.index[:, 0]]
+            places[t] = places_left(fractional, reference + shift, cell, reach)
+            same = nearest_neighbours(places[t] @ cell, fractional @ cell, cell, 1)
+            who[t] = tiling.anions[same.index[:, 0]]
     return places, who
 
 

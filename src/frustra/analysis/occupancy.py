@@ -3,49 +3,27 @@
 from collections.abc import Sequence
 
 import numpy as np
-from ase import Atoms
 from scipy.special import entr
 
+from frustra.analysis.assignment import visits_of
+from frustra.analysis.rdf_resolved import relaxed_frames
 from frustra.arrays import Array, BoolArray
-from frustra.geometry import minimum_image, nearest_neighbours
-from frustra.sites import sites_of
+from frustra.sites import Sites
 from frustra.snapshots import Snapshots
-from frustra.structures import indices_of, strained
 
 BLOCKS = 8
 """Blocks of a run from which bias and error of an entropy come."""
 
 
-def occupied_sites(snapshots: Snapshots, ground: Atoms, specie: str, anions: Sequence[str]) -> BoolArray:
-    """Return which interstitial sites hold a mobile ion, (frames, sites).
-
-    The sites are those of the ground state's anion sublattice, strained to the cell of the snapshots. Every
-    ion holds the site nearest to it, drift of the framework taken off.
-
-    Parameters
-    ----------
-    snapshots
-        Relaxed frames.
-    ground
-        The ground state, the same atoms in the same order.
-    specie, anions
-        The mobile element, and those whose polyhedra are the sites.
+def occupied_sites(snapshots: Snapshots, sites: Sites, specie: str) -> BoolArray:
+    """Return which sites hold a mobile ion, (frames, sites), in relaxed frames.
 
     Raises
     ------
-    StructureError
-        Fewer than four anions.
+    FrustraError
+        As `visits_of`, or no snapshots.
     """
-    reference = strained(ground, snapshots.cell)
-    sites = sites_of(reference, anions).positions
-    mobile = indices_of(ground, specie)
-    framework = np.setdiff1d(np.arange(len(ground)), mobile)
-    found = np.zeros((len(snapshots), len(sites)), bool)
-    for row, positions in zip(found, snapshots.positions, strict=True):
-        moved = minimum_image(positions[framework] - reference.positions[framework], snapshots.cell)
-        ions = positions[mobile] - moved.mean(axis=0)
-        row[nearest_neighbours(ions, sites, snapshots.cell, 1).index[:, 0]] = True
-    return found
+    return visits_of(relaxed_frames(snapshots), sites, specie).held(len(sites))
 
 
 def occupancy_entropy(runs: Sequence[BoolArray], ions: int) -> tuple[float, float, int]:

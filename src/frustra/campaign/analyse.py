@@ -24,6 +24,8 @@ from frustra.analysis.transport import Diffusion, diffusion_of
 from frustra.arrays import Array
 from frustra.campaign.jobs import CellJob, Context, RunJob
 from frustra.campaign.markers import Evidence, markers_of
+from frustra.campaign.pathway_results import pathways_result
+from frustra.campaign.pathways import Pathways, pathways_of, sites_of_ground
 from frustra.campaign.results import (
     ArrheniusResult,
     Cell,
@@ -46,7 +48,7 @@ from frustra.campaign.summaries import (
 from frustra.errors import StudyError
 from frustra.io import open_trajectory, read_snapshots
 from frustra.ladder import Point
-from frustra.sites import SITE_KINDS
+from frustra.sites import SITE_KINDS, Sites
 from frustra.snapshots import Snapshots, joined
 from frustra.states import StateTable, concatenate
 from frustra.structures import FORMAL_CHARGES, formula
@@ -68,6 +70,7 @@ class MaterialAnalysis:
     states: StateTable
     arrhenius: Arrhenius | None
     markers: list[Marker]
+    pathways: Pathways
     warnings: list[str]
 
 
@@ -103,7 +106,8 @@ def analyse(
     specie, anions = context.study.specie, context.anions(ground)
     parts = [[read_snapshots(run.snapshots_file) for run in replicas] for replicas in runs]
     empty = [[empty_ground_sites(s, ground, specie) for s in of_temperature] for of_temperature in parts]
-    states = concatenate(_tabulated(p, specie, anions, name) for p in parts)
+    sites = sites_of_ground(ground, specie, anions)
+    states = concatenate(_tabulated(p, specie, sites, name) for p in parts)
     energies = [
         combined([_energy(r, s, e, ground_state.energy_eV) for r, s, e in zip(*of, strict=True)])
         for of in zip(runs, parts, empty, strict=True)
@@ -112,7 +116,7 @@ def analyse(
     evidence = Evidence(
         specie=specie,
         anions=anions,
-        ground=ground,
+        sites=sites,
         runs=runs,
         snapshots=parts,
         empty_sites=empty,
@@ -122,6 +126,7 @@ def analyse(
         doubtful=[e.temperature for e, why in zip(energies, reasons, strict=True) if why],
     )
     charge, markers = charge_of(context), markers_of(evidence)
+    pathways = pathways_of(sites, specie, runs, states)
     line, arrhenius = fitted(evidence.diffusion, charge)
     result = MaterialResult(
         formula=formula(ground),
@@ -137,8 +142,9 @@ def analyse(
         arrhenius=arrhenius,
         markers={m.name: marker_result(m) for m in markers},
         agreement=agreement_result(agreement(markers, line), evidence.doubtful),
+        pathways=pathways_result(pathways),
     )
-    return MaterialAnalysis(result, evidence, states, line, markers, _warnings(name, result))
+    return MaterialAnalysis(result, evidence, states, line, markers, pathways, _warnings(name, result))
 
 
 def _rows(
@@ -175,9 +181,9 @@ def _diffusion(replicas: Sequence[RunJob]) -> Diffusion:
         return diffusion_of(trajectories, study.specie, study.transport)
 
 
-def _tabulated(parts: Sequence[Snapshots], specie: str, anions: Sequence[str], name: str) -> StateTable:
-    """Return the states of all runs at one temperature."""
-    tables = [tabulate(s, specie, anions, name, run) for run, s in enumerate(parts)]
+def _tabulated(parts: Sequence[Snapshots], specie: str, sites: Sites, name: str) -> StateTable:
+    """Return the states of all runs at one temperature, on the sites of all temperatures."""
+    tables = [tabulate(s, specie, material=name, run=run, sites=sites) for run, s in enumerate(parts)]
     return concatenate(tables)
 
 
@@ -313,4 +319,5 @@ def _warnings(name: str, result: MaterialResult) -> list[str]:
     if result.arrhenius.model == "undecided":
         found.append(f"{name}: whether the conductivity breaks: {result.arrhenius.reason}.")
     found += [f"{name}: {note}." for note in result.arrhenius.notes]
+    found += [f"{name}: {note}." for note in result.pathways.notes]
     return found

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from ase import Atoms
 
 from frustra.analysis.density import Density
 from frustra.analysis.equilibrium import FLOOR, RelaxedEnergy
@@ -15,9 +14,10 @@ from frustra.analysis.rdf_peak import first_minimum, peak_width
 from frustra.analysis.transport import Diffusion
 from frustra.arrays import Array
 from frustra.campaign.jobs import RunJob
-from frustra.errors import AnalysisError, StructureError
+from frustra.errors import AnalysisError
 from frustra.geometry import lattice_type
 from frustra.io import open_trajectory
+from frustra.sites import Sites
 from frustra.snapshots import Snapshots
 from frustra.units import BOLTZMANN, MEV
 
@@ -31,7 +31,8 @@ class Evidence:
 
     specie: str
     anions: Sequence[str]
-    ground: Atoms
+    sites: Sites
+    """That all runs have in common."""
     runs: Sequence[Sequence[RunJob]]
     snapshots: Sequence[Sequence[Snapshots]]
     empty_sites: Sequence[Sequence[Array]]
@@ -63,7 +64,7 @@ def markers_of(evidence: Evidence) -> list[Marker]:
     return [
         *_energies(e),
         marker_of("off_ground", "ions off ground-state sites", "", e.marked(_off_ground(e))),
-        _occupancy(e),
+        marker_of("occupancy_entropy", "occupancy entropy", "nat/ion", e.marked(_occupations(e))),
         marker_of("doas_entropy", "DOAS entropy", "nat", e.marked(_doas(e.densities))),
         *_peaks(e),
         marker_of("anisotropy", "ln(D_c/D_ab)", "", e.marked(_anisotropy(e.diffusion))),
@@ -97,22 +98,13 @@ def _off_ground(evidence: Evidence) -> Iterator[Reading]:
             yield Reading(temperature, value, widened(error, len(blocks), least))
 
 
-def _occupancy(evidence: Evidence) -> Marker:
-    readings, reason = [], ""
-    try:
-        readings = evidence.marked(_occupations(evidence))
-    except StructureError as refusal:
-        reason = f"cannot tell: {refusal}"
-    return marker_of("occupancy_entropy", "occupancy entropy", "nat/ion", readings, reason)
-
-
 def _occupations(evidence: Evidence) -> Iterator[Reading]:
     for temperature, parts in zip(evidence.temperatures, evidence.snapshots, strict=True):
         kept = [s.select(s.converged) for s in parts]
         frames = sum(map(len, kept))
         if not frames:
             continue
-        held = [occupied_sites(s, evidence.ground, evidence.specie, evidence.anions) for s in kept]
+        held = [occupied_sites(s, evidence.sites, evidence.specie) for s in kept if len(s)]
         value, error, blocks = occupancy_entropy(held, evidence.ions)
         least = 2 * np.log(frames + 1) / (frames + 1) / evidence.ions  # one ion elsewhere in one snapshot
         yield Reading(temperature, value, widened(error, blocks, least))

@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 3
+from frustra.campaign.pathway_results import PathwaysResult
+
+SCHEMA_VERSION = 4
 
 
 class _Record(BaseModel):
@@ -250,6 +252,7 @@ class MaterialResult(_Record):
         description="other markers of the super-ionic transition, by name"
     )
     agreement: AgreementResult
+    pathways: PathwaysResult
 
 
 class Results(_Record):

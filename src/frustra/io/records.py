@@ -60,7 +60,14 @@ def write_states(path: Path, states: StateTable) -> None:
 
 
 def read_states(path: Path | str) -> StateTable:
-    """Read a StateTable."""
+    """Read a StateTable.
+
+    Raises
+    ------
+    DataError
+        No such file, another kind of file, or a table without some of the columns: one of an older version
+        did not tell what is around the ions, which only its snapshots can.
+    """
     path = Path(path)
     if not path.is_file():
         raise DataError(f"no state table {path}", remedy="check the path")
@@ -68,4 +75,11 @@ def read_states(path: Path | str) -> StateTable:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} is not a Parquet file ({error})", remedy="make it anew") from None
+    missing = [c.name for c in COLUMNS if c.name not in table.column_names]
+    if missing and {"energy", "site", "ion"} <= {*table.column_names}:
+        raise DataError(
+            f"{path} lacks the columns {', '.join(missing)}",
+            "a state table of this version",
+            "make it anew from its snapshots: run the study again (nothing is computed twice)",
+        )
     return StateTable({name: table[name].to_numpy() for name in table.column_names})

@@ -1,7 +1,8 @@
 """Local configurations drawn: an ion in its polyhedron, with its neighbours, vacancies and cations."""
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase.data import chemical_symbols, covalent_radii
@@ -19,12 +20,16 @@ from frustra.units import MEV
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-HALF = 5.2
+HALF = 4.9
 """Å from the ion to the edge of its picture."""
 
-ION, VACANCY, ATOM = 0.62, 0.5, 0.42
-"""Radii in a picture: of mobile ions and of vacancies, Å; of other atoms, in covalent radii."""
+ION, ATOM = 0.62, 0.42
+"""Radii in a picture: of mobile ions, Å; of other atoms, in covalent radii."""
+
+VACANCY = {"oct": 0.5, "tet": 0.34, "other": 0.42}
+"""Radii of empty sites in a picture, Å."""
 
 SHADES = 10
 """Circles of which a ball is drawn."""
@@ -80,17 +85,22 @@ def plot_configurations(
         configurations.lowest(count, least),
         configurations.highest(count, least),
     )
-    figure = Figure(figsize=(2.45 * count + 0.3, 3 * 2.95 + 0.75))
+    figure = Figure(figsize=(2.45 * count + 0.3, 3 * 2.85 + 0.8))
     grid = figure.subplots(3, count, squeeze=False)
-    figure.subplots_adjust(left=0.05, right=0.995, top=0.955, bottom=0.055, wspace=0.02, hspace=0.16)
+    figure.subplots_adjust(left=0.05, right=0.995, top=0.94, bottom=0.075, wspace=0.02, hspace=0.25)
+    drawn = []
     for row, name, found in zip(grid, ROWS, chosen, strict=True):
         box = row[0].get_position()
         figure.text(0.012, (box.y0 + box.y1) / 2, name, rotation=90, va="center", weight="bold")
         for ax in row[len(found) :]:
             ax.set_axis_off()
         for ax, configuration in zip(row, found, strict=False):
-            plot_configuration(configuration, snapshots, sites, ax)
-    figure.suptitle(f"Local configurations at {configurations.temperature:g} K", fontsize=10, y=0.992)
+            around = _around(configuration, snapshots, sites)
+            _draw(ax, configuration, around, snapshots[configuration.run])
+            drawn.append(around)
+    what = "mean energy above the lowest state · part of all states"
+    figure.suptitle(f"Local configurations at {configurations.temperature:g} K: {what}", fontsize=9.5, y=0.99)
+    _legend(figure, drawn, _specie(configurations.found[0], snapshots))
     return [ax for row in grid for ax in row]
 
 
@@ -109,36 +119,108 @@ def plot_configuration(
         As for `plot_configurations`.
     ax
         Axes with two dimensions, or new ones.
+
+    Raises
+    ------
+    AnalysisError
+        A representative that is in no polyhedron.
+    DataError
+        Sites of another crystal.
     """
     if ax is None:
         from matplotlib.figure import Figure
 
         ax = Figure(figsize=(3.0, 3.6), layout="constrained").subplots()
+    _draw(ax, configuration, _around(configuration, snapshots, sites), snapshots[configuration.run])
+    return ax
+
+
+def _around(configuration: Configuration, snapshots: Sequence[Snapshots], sites: Sites) -> Surroundings:
     frames = snapshots[configuration.run]
-    around = surroundings_of(frames, configuration.snapshot, configuration.ion, sites)
+    return surroundings_of(frames, configuration.snapshot, configuration.ion, sites)
+
+
+def _specie(configuration: Configuration, snapshots: Sequence[Snapshots]) -> str:
+    return chemical_symbols[int(snapshots[configuration.run].numbers[configuration.ion])]
+
+
+def _draw(ax: "Axes", configuration: Configuration, around: Surroundings, frames: Snapshots) -> None:
     view = camera(frames.cell, TURN, TILT)
-    _paint(ax, around, int(frames.numbers[configuration.ion]), view)
-    error = "" if np.isnan(configuration.mean_std) else f" ± {MEV * configuration.mean_std:.0f}"
-    often = f"{100 * configuration.fraction:.2g} %"
-    ax.set_title(f"{MEV * configuration.mean:.0f}{error} meV · {often}", fontsize=9, pad=1.5)
-    ax.text(0.5, 0.0, _told(around), transform=ax.transAxes, ha="center", va="top", fontsize=7.5, color=SOFT)
+    _paint(ax, around, view)
+    _triad(ax, frames.cell, view)
+    specie = chemical_symbols[int(frames.numbers[configuration.ion])]
+    energy = _with_error(MEV * configuration.mean, MEV * configuration.mean_std)
+    ax.set_title(f"{energy} meV · {100 * configuration.fraction:.2g} %", fontsize=9, pad=1.5)
+    ax.text(
+        0.5,
+        0.0,
+        _told(around, specie),
+        transform=ax.transAxes,
+        ha="center",
+        va="top",
+        fontsize=7.5,
+        color=SOFT,
+    )
     ax.set_xlim(-HALF, HALF)
     ax.set_ylim(-HALF, HALF)
     ax.set_aspect("equal")
     ax.set_axis_off()
-    return ax
 
 
-def _told(around: Surroundings) -> str:
+def _with_error(value: float, error: float) -> str:
+    """Return a value with its error, to the first digit of it but no more than hundredths."""
+    if np.isnan(error):
+        return f"{value:.0f}"
+    digits = int(np.clip(-np.floor(np.log10(max(error, 1e-9))), 0, 2))
+    return f"{value:.{digits}f} ± {error:.{digits}f}"
+
+
+def _triad(ax: "Axes", cell: Array, view: Array) -> None:
+    """Draw the directions of the cell vectors into the lower left corner."""
+    start = np.array([-0.84, -0.8]) * HALF
+    for vector, name in zip(cell, "abc", strict=True):
+        end = start + 0.16 * HALF * view[:2] @ vector / np.linalg.norm(vector)
+        ax.plot(*np.stack([start, end], axis=1), color=SOFT, lw=0.9, solid_capstyle="round")
+        x, y = end + 0.38 * (end - start) + 0.04 * (end - start) / max(np.linalg.norm(end - start), 0.1)
+        ax.text(x, y, name, ha="center", va="center", fontsize=6.5, style="italic", color=SOFT)
+
+
+def _told(around: Surroundings, specie: str) -> str:
     """Return the counts of what is around an ion in two lines."""
+    ions = [f"{specie} in {kind}" for kind in SITE_KINDS for k in around.ion_kinds if k == kind]
+    cations = sorted(chemical_symbols[z] for z in around.cation_numbers)
+    empty = [kind for kind in SITE_KINDS for k in around.vacancy_kinds if k == kind]
+    return f"{specie} in {around.kind}; near: {_counted([*ions, *cations])}\nempty: {_counted(empty)}"
 
-    def counted(names: Sequence[str]) -> str:
-        kinds = sorted(set(names), key=lambda n: (SITE_KINDS.index(n) if n in SITE_KINDS else 9, n))
-        return ", ".join(f"{list(names).count(k)} {k}" for k in kinds) or "none"
 
-    cations = counted([chemical_symbols[z] for z in around.cation_numbers])
-    ions, empty = counted(around.ion_kinds.tolist()), counted(around.vacancy_kinds.tolist())
-    return f"{around.kind}; ions: {ions}; cations: {cations}\nempty: {empty}"
+def _counted(names: Sequence[str]) -> str:
+    counts = Counter(names)
+    return ", ".join(f"{number} {name}" for name, number in counts.items()) or "none"
+
+
+def _legend(figure: "Figure", drawn: Sequence[Surroundings], specie: str) -> None:
+    """Tell what the balls are."""
+    from matplotlib.lines import Line2D
+
+    ball: dict[str, Any] = {"ls": "", "marker": "o", "mec": SOFT, "mew": 0.5}
+    full = [k for k in SITE_KINDS if any(k in {a.kind, *a.ion_kinds} for a in drawn)]
+    empty = [k for k in SITE_KINDS if any(k in a.vacancy_kinds for a in drawn)]
+    atoms = dict.fromkeys(z for a in drawn for z in [*a.vertex_numbers, *a.cation_numbers])
+    handles = [Line2D([], [], ms=7.5, label=f"{specie} in {k}", color=SITE_COLOURS[k], **ball) for k in full]
+    hollow: dict[str, Any] = {"ls": "", "marker": "o", "mfc": "none"}
+    handles += [Line2D([], [], ms=7, label=f"empty {k}", mec=SITE_COLOURS[k], **hollow) for k in empty]
+    handles += [
+        Line2D([], [], ms=7, label=chemical_symbols[z], color=tuple(_muted(z)), **ball) for z in atoms
+    ]
+    figure.legend(
+        handles=handles, loc="lower center", ncols=len(handles), handletextpad=0.1, columnspacing=1.2
+    )
+
+
+def _muted(number: int) -> Array:
+    """Return the colour of an element, less loud than usual."""
+    colour: Array = (1 - MUTED) * jmol_colors[number] + MUTED * 0.6
+    return colour
 
 
 class _Things:
@@ -171,7 +253,7 @@ class _Things:
         return faded
 
 
-def _paint(ax: "Axes", around: Surroundings, number: int, view: Array) -> None:
+def _paint(ax: "Axes", around: Surroundings, view: Array) -> None:
     from matplotlib.colors import to_rgb
 
     things = _Things(view)
@@ -184,16 +266,14 @@ def _paint(ax: "Axes", around: Surroundings, number: int, view: Array) -> None:
     for place, kind in zip(around.ions, around.ion_kinds, strict=True):
         _ball(things, place, ION, np.array(to_rgb(SITE_COLOURS[kind])), SOFT, 0.5)
     for place, kind in zip(around.vacancies, around.vacancy_kinds, strict=True):
-        _hollow(things, place, np.array(to_rgb(SITE_COLOURS[kind])))
+        _hollow(things, place, VACANCY[kind], np.array(to_rgb(SITE_COLOURS[kind])))
     _ball(things, np.zeros(3), 1.12 * ION, own, INK, 1.6)
     things.draw(ax)
-    del number
 
 
 def _atoms(things: _Things, places: Array, numbers: IntArray) -> None:
     for place, number in zip(places, numbers, strict=True):
-        colour = (1 - MUTED) * jmol_colors[number] + MUTED * 0.6
-        _ball(things, place, ATOM * float(covalent_radii[number]), colour, SOFT, 0.4)
+        _ball(things, place, ATOM * float(covalent_radii[number]), _muted(int(number)), SOFT, 0.4)
 
 
 def _ball(things: _Things, place: Array, radius: float, colour: Array, edge: str, width: float) -> None:
@@ -213,13 +293,13 @@ def _ball(things: _Things, place: Array, radius: float, colour: Array, edge: str
     things.add(place, circles, radius)
 
 
-def _hollow(things: _Things, place: Array, colour: Array) -> None:
+def _hollow(things: _Things, place: Array, radius: float, colour: Array) -> None:
     from matplotlib.patches import Circle
 
     faded = things.faded(colour, place)
     inside, rim = (*faded, 0.07), (*faded, 1.0)
     x, y = things.flat(place)
-    things.add(place, [Circle((x, y), VACANCY, fc=inside, ec=rim, lw=0.9, ls=(0, (2.5, 1.6)))])
+    things.add(place, [Circle((x, y), radius, fc=inside, ec=rim, lw=0.8, ls=(0, (2.5, 1.6)))])
 
 
 def _stick(things: _Things, place: Array) -> None:

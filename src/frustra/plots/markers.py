@@ -7,8 +7,8 @@ import numpy as np
 
 from frustra.analysis.arrhenius import Arrhenius
 from frustra.analysis.markers import Marker
-from frustra.plots.style import BLUE, COVER, GREY, INK, ORANGE, SOFT, certain, new_axes
-from frustra.stats import Estimate
+from frustra.plots.style import BLUE, GREY, INK, ORANGE, SOFT, certain, new_axes
+from frustra.stats import COVER, Estimate
 from frustra.units import CM2_PER_S, MS_PER_CM
 
 if TYPE_CHECKING:

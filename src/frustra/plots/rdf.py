@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from frustra.analysis.rdf_curve import Radial
-from frustra.plots.style import COVER, DASHED, GREY, new_axes, temperature_colours
+from frustra.plots.style import DASHED, GREY, new_axes, temperature_colours
+from frustra.stats import COVER
 from frustra.surveys.rdf import PairCurves
 
 if TYPE_CHECKING:

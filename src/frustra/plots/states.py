@@ -10,7 +10,6 @@ from frustra.analysis.density import Density
 from frustra.campaign.results import TemperatureResult
 from frustra.plots.style import (
     BLUE,
-    COVER,
     DASHED,
     GREY,
     INK,
@@ -21,6 +20,7 @@ from frustra.plots.style import (
     temperature_colours,
 )
 from frustra.states import COLUMNS
+from frustra.stats import COVER
 from frustra.units import MEV
 
 if TYPE_CHECKING:

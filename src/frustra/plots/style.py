@@ -21,9 +21,6 @@ SITE_COLOURS = {"oct": BLUE, "tet": ORANGE, "other": GREY}
 DASHED = (0, (4, 3))
 """Line style of what is extrapolated."""
 
-COVER = 1.96
-"""Standard errors on each side that hold 95 %: error bars and bands of every figure."""
-
 _STYLE: dict[str, Any] = {
     "font.size": 9, "axes.labelsize": 9.5, "axes.titlesize": 10,
     "xtick.labelsize": 8.5, "ytick.labelsize": 8.5, "legend.fontsize": 8.5, "legend.frameon": False,

@@ -68,7 +68,7 @@ def isosurface(values: Array, cell: Array, level: float, colour: Any) -> Mesh:
     colour
         Any that Matplotlib knows.
     """
-    import mcubes  # type: ignore[import-untyped]  # noqa: PLC0415
+    import mcubes  # noqa: PLC0415
     from matplotlib.colors import to_rgb
 
     values = _resampled(values, cell)

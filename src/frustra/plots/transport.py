@@ -13,7 +13,8 @@ from frustra.campaign.results import MaterialResult
 from frustra.campaign.summaries import conductivities
 from frustra.errors import FrustraError
 from frustra.ladder import Ladder, Point
-from frustra.plots.style import BLUE, COVER, DASHED, GREY, INK, ORANGE, certain, new_axes, temperature_colours
+from frustra.plots.style import BLUE, DASHED, GREY, INK, ORANGE, certain, new_axes, temperature_colours
+from frustra.stats import COVER
 from frustra.units import CM2_PER_S, MS_PER_CM
 
 if TYPE_CHECKING:

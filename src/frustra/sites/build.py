@@ -18,10 +18,6 @@ from frustra.sites.shapes import Shape, tiling_of
 from frustra.sites.symmetry import SYMMETRY, orbits_of
 from frustra.structures import formula, indices_of
 
-FEWEST = 4
-"""Anions in the cell of which sites are made: with fewer, most pairs of sites are images of each other."""
-
-
 def sites_of(
     atoms: Atoms, anions: Sequence[str], specie: str | None = None, symmetry: float = SYMMETRY
 ) -> Sites:
@@ -46,16 +42,12 @@ def sites_of(
     Raises
     ------
     StructureError
-        Fewer than four anions, or anions at one place.
+        No anions, or anions at one place.
     """
     anion = indices_of(atoms, *anions)
     cell, points = atoms.cell.array, atoms.positions[anion]
-    if len(anion) < FEWEST:
-        raise StructureError(
-            f"only {len(anion)} anions ({', '.join(anions)}) in {formula(atoms)}",
-            f"at least {FEWEST}",
-            "repeat the cell, for example enlarge `supercell`",
-        )
+    if len(anion) == 0:
+        raise StructureError(f"no {' or '.join(anions)} in {formula(atoms)}", "anions", "correct `anions`")
     tetrahedra = tetrahedra_of(points, cell)
     tiling = tiling_of(tetrahedra, merged(tetrahedra, points, cell), anion, points, cell)
     shapes = [Shape(tiling, site, cell) for site in range(len(tiling.triangles))]

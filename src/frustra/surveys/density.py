@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from frustra.analysis.volume import IonDensity, VolumeSettings, ion_density
 from frustra.arrays import Array
@@ -16,16 +16,13 @@ from frustra.io.hints import TrajectoryHints
 from frustra.io.volumes import Volume, write_chgcar, write_cube
 from frustra.sites.peaks import Maxima, PeakSettings, maxima_of
 from frustra.surveys.runs import Tell, runs_by_temperature
+from frustra.surveys.values import Record, known
 
 ENCLOSED = 0.9
 """Part of the ions that the quoted level encloses."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class MaximumClass(_Record):
+class MaximumClass(Record):
     """Maxima of the density that symmetry maps on each other."""
 
     label: str = Field(description="name: max 1 is the class with the most ions per maximum")
@@ -40,7 +37,7 @@ class MaximumClass(_Record):
     )
 
 
-class DensityResult(_Record):
+class DensityResult(Record):
     """Where the mobile ions are at one temperature."""
 
     specie: str = Field(description="mobile element")
@@ -164,7 +161,7 @@ def maxima_of_density(density: IonDensity, peaks: PeakSettings | None = None) ->
 def _result(density: IonDensity, maxima: Maxima | None, peaks: PeakSettings) -> DensityResult:
     return DensityResult(
         specie=density.specie,
-        T_K=_known(density.temperature),
+        T_K=known(density.temperature),
         ions=round(density.ions),
         frames=density.frames,
         runs=density.runs,
@@ -174,8 +171,8 @@ def _result(density: IonDensity, maxima: Maxima | None, peaks: PeakSettings) -> 
         smear_A=density.smear,
         space_group=density.symmetry.space_group,
         operations=density.symmetry.operations,
-        departure=_known(density.departure),
-        scatter=_known(density.scatter),
+        departure=known(density.departure),
+        scatter=known(density.scatter),
         level_90_per_A3=density.level(ENCLOSED),
         volume_90=density.volume_of(ENCLOSED),
         smear_maxima_A=max(peaks.smearing, density.smear),
@@ -207,10 +204,6 @@ def _classes(maxima: Maxima) -> list[MaximumClass]:
 def _triple(place: Array) -> tuple[float, float, float]:
     x, y, z = (round(float(v), 5) for v in place)
     return x, y, z
-
-
-def _known(value: float) -> float | None:
-    return value if np.isfinite(value) else None
 
 
 def write_volumes(

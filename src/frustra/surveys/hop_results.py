@@ -1,33 +1,18 @@
 """What `frustra hops --json` prints. Keys carry their units."""
 # ruff: noqa: N815 - such as mean_ps
 
-from math import isfinite
-
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from frustra.analysis.collective import Strings
 from frustra.analysis.residence import Activation, EventRate, Pathway, Residence
 from frustra.errors import AnalysisError
-from frustra.stats import Estimate
 from frustra.surveys.hops import HopsAt, HopSurvey
+from frustra.surveys.values import Record, Value, known, sure_value
 from frustra.units import FS
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Value(_Record):
-    """A value with its 95 % interval, which need not be symmetric."""
-
-    value: float = Field(description="estimate")
-    std: float | None = Field(description="standard error; null where nobody knows it")
-    low: float | None = Field(description="lower end of the 95 % interval; null where nobody knows it")
-    high: float | None = Field(description="upper end of the 95 % interval; null where nobody knows it")
-
-
-class RateResult(_Record):
+class RateResult(Record):
     """How often something happens."""
 
     value: float | None = Field(
@@ -39,7 +24,7 @@ class RateResult(_Record):
     is_upper_bound: bool = Field(description="whether it never happened, so that the value is a limit")
 
 
-class PathwayResult(_Record):
+class PathwayResult(Record):
     """One class of hops."""
 
     pathway: str = Field(description="kinds of origin, site passed if any, and target; direction")
@@ -53,7 +38,7 @@ class PathwayResult(_Record):
     )
 
 
-class ResidenceResult(_Record):
+class ResidenceResult(Record):
     """How long ions stay in the sites of one class."""
 
     label: str = Field(description="class of the sites")
@@ -69,7 +54,7 @@ class ResidenceResult(_Record):
     )
 
 
-class OccupancyResult(_Record):
+class OccupancyResult(Record):
     """How many ions the sites of one class hold."""
 
     label: str = Field(description="class of the sites")
@@ -78,7 +63,7 @@ class OccupancyResult(_Record):
     share: float = Field(description="part of all mobile ions that is in these sites")
 
 
-class ViolationResult(_Record):
+class ViolationResult(Record):
     """Mobile ions that share a face of their polyhedron with another cation."""
 
     pair: str = Field(description="oct–tet for two mobile ions, tet–Y for one and a framework cation")
@@ -86,7 +71,7 @@ class ViolationResult(_Record):
     frames: float = Field(description="part of the frames in which any does")
 
 
-class StringsResult(_Record):
+class StringsResult(Record):
     """Hops in concert: each ion takes the place that another left within the window."""
 
     size: list[int] = Field(description="ions of a string")
@@ -98,7 +83,7 @@ class StringsResult(_Record):
     concerted_hops_by_chance_std: float = Field(description="standard deviation of that number")
 
 
-class TemperatureResult(_Record):
+class HopsAtResult(Record):
     """Hops at one temperature, all runs together."""
 
     T_K: float | None = Field(description="temperature; null where nobody knows it")
@@ -128,7 +113,7 @@ class TemperatureResult(_Record):
     notes: list[str] = Field(description="what was doubted or could not be told")
 
 
-class ActivationResult(_Record):
+class ActivationResult(Record):
     """An Arrhenius line through the rate constants of one class of hops."""
 
     pathway: str = Field(description="class of hops")
@@ -141,11 +126,11 @@ class ActivationResult(_Record):
     refused: str | None = Field(description="why there is none")
 
 
-class HopsResult(_Record):
+class HopsResult(Record):
     """Everything that `frustra hops` finds."""
 
     specie: str = Field(description="mobile element")
-    temperatures: list[TemperatureResult] = Field(description="by ascending temperature")
+    temperatures: list[HopsAtResult] = Field(description="by ascending temperature")
     activation: list[ActivationResult] = Field(description="for each class of hops that was seen")
 
 
@@ -153,23 +138,15 @@ def hops_result(survey: HopSurvey) -> HopsResult:
     """Return everything in display units."""
     return HopsResult(
         specie=survey.specie,
-        temperatures=[_temperature(at) for at in survey.temperatures],
-        activation=[_activation(name, a) for name, a in survey.activations.items()],
+        temperatures=[hops_at_result(at) for at in survey.temperatures],
+        activation=[activation_result(name, a) for name, a in survey.activations.items()],
     )
-
-
-def _known(value: float) -> float | None:
-    return float(value) if isfinite(value) else None
-
-
-def _value(e: Estimate) -> Value:
-    return Value(value=e.value, std=_known(e.std), low=_known(e.low), high=_known(e.high))
 
 
 def _rate(r: EventRate) -> RateResult:
     value = r.rate.high if r.is_upper_bound else r.rate.value
     return RateResult(
-        value=_known(value), std=_known(r.rate.std), low=r.rate.low, high=_known(r.rate.high),
+        value=known(value), std=known(r.rate.std), low=r.rate.low, high=known(r.rate.high),
         is_upper_bound=r.is_upper_bound,
     )  # fmt: skip
 
@@ -178,7 +155,7 @@ def _pathway(p: Pathway) -> PathwayResult:
     return PathwayResult(
         pathway=p.name, hops=p.per_ion.events, recrossed=p.recrossed, lasting=p.lasting,
         per_ion_THz=_rate(p.per_ion), from_origin_THz=_rate(p.from_origin),
-        inflation=_known(p.from_origin.inflation),
+        inflation=known(p.from_origin.inflation),
     )  # fmt: skip
 
 
@@ -187,7 +164,7 @@ def _residence(r: Residence) -> ResidenceResult:
     half = np.flatnonzero(r.survival.survival <= 0.5)
     return ResidenceResult(
         label=r.name, sites=r.sites, time_ion_ps=r.departures.time, departures=r.departures.events,
-        mean_ps=_known(time.value), std_ps=_known(time.std), low_ps=time.low, high_ps=_known(time.high),
+        mean_ps=known(time.value), std_ps=known(time.std), low_ps=time.low, high_ps=known(time.high),
         median_ps=float(r.survival.time[half[0]]) if len(half) else None,
     )  # fmt: skip
 
@@ -201,11 +178,12 @@ def _strings(s: Strings) -> StringsResult:
     )  # fmt: skip
 
 
-def _temperature(at: HopsAt) -> TemperatureResult:
+def hops_at_result(at: HopsAt) -> HopsAtResult:
+    """Return the hops of one temperature in display units."""
     first, occupancy = at.runs[0], at.occupancy
     refused = isinstance(at.vibration, AnalysisError)
-    return TemperatureResult(
-        T_K=_known(at.temperature),
+    return HopsAtResult(
+        T_K=known(at.temperature),
         ions=first.ions,
         runs=len(at.runs),
         frames=sum(h.frames for h in at.runs),
@@ -221,31 +199,33 @@ def _temperature(at: HopsAt) -> TemperatureResult:
         pathways=[_pathway(p) for p in at.pathways],
         residence=[_residence(r) for r in at.residences],
         occupancy=[
-            OccupancyResult(label=c.name, sites=c.sites, occupancy=_value(c.occupancy), share=c.share)
+            OccupancyResult(label=c.name, sites=c.sites, occupancy=sure_value(c.occupancy), share=c.share)
             for c in occupancy.classes
         ],
         occupancy_entropy_nat=occupancy.entropy[0],
-        occupancy_entropy_std_nat=_known(occupancy.entropy[1]),
+        occupancy_entropy_std_nat=known(occupancy.entropy[1]),
         shared_sites=occupancy.shared,
         nowhere=occupancy.nowhere.value,
         face_sharing=[
-            ViolationResult(pair=v.name, ions=_value(v.ions), frames=v.frames) for v in occupancy.violations
+            ViolationResult(pair=v.name, ions=sure_value(v.ions), frames=v.frames)
+            for v in occupancy.violations
         ],
         attempt_frequency_THz=None
         if isinstance(at.vibration, AnalysisError)
-        else _value(at.vibration.frequency),
+        else sure_value(at.vibration.frequency),
         attempt_frequency_refused=str(at.vibration) if refused else None,
         strings=_strings(at.strings),
         notes=list(at.notes),
     )
 
 
-def _activation(name: str, found: Activation | AnalysisError) -> ActivationResult:
+def activation_result(name: str, found: Activation | AnalysisError) -> ActivationResult:
+    """Return the Arrhenius line of a class of hops, or why there is none."""
     if isinstance(found, AnalysisError):
         return ActivationResult(
             pathway=name, Ea_eV=None, prefactor_THz=None, temperatures_K=[], chi2=None, refused=str(found)
         )
     return ActivationResult(
-        pathway=name, Ea_eV=_value(found.energy), prefactor_THz=found.prefactor,
+        pathway=name, Ea_eV=sure_value(found.energy), prefactor_THz=found.prefactor,
         temperatures_K=found.temperatures.tolist(), chi2=found.chi2, refused=None,
     )  # fmt: skip

@@ -121,13 +121,14 @@ def survey_hops(
     for places in places_of(paths, specie, hints, where.anions, where.crystal, tell):
         at = f" at {places.temperature:g} K" if np.isfinite(places.temperature) else ""
         tell(f"looking for hops{at}")
-        found.append(_hops_at(places, settings, where.by_label))
+        found.append(hops_at(places, settings, where.by_label))
     found.sort(key=lambda f: np.nan_to_num(f.temperature))
     energies = activations_of([f.temperature for f in found], [f.pathways for f in found])
     return HopSurvey(specie, settings, tuple(found), energies)
 
 
-def _hops_at(places: Places, settings: HopSettings, by_label: bool) -> HopsAt:
+def hops_at(places: Places, settings: HopSettings, by_label: bool = False) -> HopsAt:
+    """Return what the runs of one temperature tell; parameters as for `survey_hops`."""
     sites = places.sites
     labels = sites.label if by_label else sites.kind
     runs = tuple(hops_of(v, sites, settings) for v in places.visits)

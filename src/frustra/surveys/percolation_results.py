@@ -2,29 +2,15 @@
 
 from typing import Literal
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from frustra.analysis.percolation import Percolation, Quantity, Shuffled, Threshold
 from frustra.analysis.percolation_paths import Vacancies
-from frustra.stats import Estimate
 from frustra.surveys.percolation import PathPercolation, PercolationSurvey
+from frustra.surveys.values import Record, Value, known, value_of
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Level(_Record):
-    """A value with its 95 % interval, which need not be symmetric."""
-
-    value: float = Field(description="estimate")
-    std: float | None = Field(description="standard error; null where nobody knows it")
-    low: float | None = Field(description="lower end of the 95 % interval; null where it has none")
-    high: float | None = Field(description="upper end of the 95 % interval; null where it has none")
-
-
-class ShuffledResult(_Record):
+class ShuffledResult(Record):
     """The same level after the values were dealt out at random among the sites."""
 
     mean: float = Field(description="mean of the shuffled levels")
@@ -36,11 +22,11 @@ class ShuffledResult(_Record):
     )
 
 
-class ThresholdResult(_Record):
+class ThresholdResult(Record):
     """The level at which a way through the crystal opens in so many dimensions."""
 
     dimension: int = Field(description="at least 1, 2 or 3")
-    level: Level | None = Field(description="null where there is no such way; then `reason` tells why")
+    level: Value | None = Field(description="null where there is no such way; then `reason` tells why")
     directions: list[list[int]] = Field(
         description="cell vectors that span where the first such way leads along"
     )
@@ -51,7 +37,7 @@ class ThresholdResult(_Record):
     reason: str = Field(description="why there is no such way; empty where there is")
 
 
-class PercolationResult(_Record):
+class PercolationResult(Record):
     """Levels of one quantity at which sites, or links between them, percolate."""
 
     quantity: Quantity = Field(description="what is compared with the level")
@@ -69,22 +55,22 @@ class PercolationResult(_Record):
     notes: list[str] = Field(description="what to know before quoting a number")
 
 
-class VacanciesResult(_Record):
+class VacanciesResult(Record):
     """Clusters of empty sites of one kind that share a face or an edge, mean of the frames."""
 
     kind: str = Field(description="oct, tet or other: the kind on which most ions are")
     frames: int = Field(description="frames that were looked at")
-    number: Level | None = Field(description="empty sites in a frame")
-    largest_fraction: Level | None = Field(
+    number: Value | None = Field(description="empty sites in a frame")
+    largest_fraction: Value | None = Field(
         description="part of the empty sites that are in the largest cluster; null if none ever is empty"
     )
-    spanning: list[Level | None] = Field(
+    spanning: list[Value | None] = Field(
         description="fraction of frames with a cluster without end in at least 1, 2, 3 directions"
     )
     sizes: list[float] = Field(description="clusters of 1, 2, 3, … sites in a frame")
 
 
-class PathResult(_Record):
+class PathResult(Record):
     """One temperature."""
 
     T_K: float | None = Field(description="temperature; null where nobody knows it")
@@ -96,7 +82,7 @@ class PathResult(_Record):
     notes: list[str] = Field(description="what to know before quoting a number")
 
 
-class PercolationAnswer(_Record):
+class PercolationAnswer(Record):
     """The whole answer."""
 
     specie: str = Field(description="mobile element")
@@ -110,14 +96,14 @@ def percolation_answer(survey: PercolationSurvey) -> PercolationAnswer:
     return PercolationAnswer(
         specie=survey.specie,
         links=survey.settings.links,
-        temperatures=[_path(t) for t in survey.temperatures],
+        temperatures=[path_result(t) for t in survey.temperatures],
         notes=list(survey.notes),
     )
 
 
 def percolation_result(found: Percolation) -> PercolationResult:
     """Return the percolation of one quantity as what is printed."""
-    a, b, c = (_number(v) for v in found.axes.tolist())
+    a, b, c = (known(v) for v in found.axes.tolist())
     return PercolationResult(
         quantity=found.quantity,
         unit=found.unit,
@@ -132,9 +118,10 @@ def percolation_result(found: Percolation) -> PercolationResult:
     )
 
 
-def _path(path: PathPercolation) -> PathResult:
+def path_result(path: PathPercolation) -> PathResult:
+    """Return the ways at one temperature as what is printed."""
     return PathResult(
-        T_K=_number(path.temperature),
+        T_K=known(path.temperature),
         runs=path.runs,
         duration_ps=path.duration,
         visited=percolation_result(path.visited),
@@ -147,9 +134,9 @@ def _path(path: PathPercolation) -> PathResult:
 def _threshold(threshold: Threshold) -> ThresholdResult:
     return ThresholdResult(
         dimension=threshold.dimension,
-        level=_level(threshold.estimate),
+        level=value_of(threshold.estimate),
         directions=threshold.directions.tolist(),
-        reached=_number(threshold.reached),
+        reached=known(threshold.reached),
         shuffled=_shuffled(threshold.shuffled),
         reason=threshold.reason,
     )
@@ -165,23 +152,8 @@ def _vacancies(found: Vacancies) -> VacanciesResult:
     return VacanciesResult(
         kind=found.kind,
         frames=len(found.frame),
-        number=_level(found.mean_number),
-        largest_fraction=_level(found.largest_fraction),
-        spanning=[_level(s) for s in found.spanning],
+        number=value_of(found.mean_number),
+        largest_fraction=value_of(found.largest_fraction),
+        spanning=[value_of(s) for s in found.spanning],
         sizes=found.sizes[1:].tolist(),
     )
-
-
-def _level(estimate: Estimate | None) -> Level | None:
-    if estimate is None or not np.isfinite(estimate.value):
-        return None
-    return Level(
-        value=estimate.value,
-        std=_number(estimate.std),
-        low=_number(estimate.low),
-        high=_number(estimate.high),
-    )
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

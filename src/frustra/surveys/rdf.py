@@ -1,6 +1,6 @@
 """Anyone's trajectories → g(r) of any pairs at every temperature, also by the kind of site."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -16,7 +16,7 @@ from frustra.errors import AnalysisError, StudyError
 from frustra.geometry import minkowski, perpendicular_heights
 from frustra.io.hints import TrajectoryHints
 from frustra.stats import Line, fit_line
-from frustra.surveys.runs import Tell, runs_by_temperature
+from frustra.surveys.runs import Runs, Tell, runs_by_temperature
 from frustra.surveys.sites import Places, places_of
 from frustra.trajectory import Frames
 
@@ -147,12 +147,19 @@ def rdf_of(
     """
     if not specie and (settings.by_site or not settings.pairs):
         raise StudyError("no mobile element", "one such as Li", "name it: --specie")
-    found, halves = _Found(), []
-    ladder = (
+    ladder: Iterable[Places | Runs] = (
         places_of(paths, specie, hints, anions, crystal, tell)
         if settings.by_site
         else runs_by_temperature(paths, hints, tell)
     )
+    return rdf_along(ladder, specie, settings, tell)
+
+
+def rdf_along(
+    ladder: Iterable[Places | Runs], specie: str, settings: RdfSettings, tell: Tell = lambda _: None
+) -> RdfSurvey:
+    """Return g(r) of pairs of elements along a ladder of temperatures; parameters as for `rdf_of`."""
+    found, halves = _Found(), []
     for here in ladder:
         runs, notes = (here.runs, here.notes) if isinstance(here, Places) else here
         found.notes += [n for n in (*notes, *_thinned(runs, settings)) if n not in found.notes]

@@ -4,29 +4,19 @@
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from frustra.analysis.rdf_curve import Radial
 from frustra.analysis.rdf_peak import Peak
 from frustra.arrays import Array
 from frustra.stats import Estimate, Line
 from frustra.surveys.rdf import PairCurves, RdfSurvey
+from frustra.surveys.values import Record, Value, known, sure_value, value_of
 
 Numbers = list[float | None]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Value(_Record):
-    """A value with its error; ±1.96 of it holds 95 %."""
-
-    value: float = Field(description="estimate")
-    std: float | None = Field(description="standard error; null where nobody knows it")
-
-
-class PeakResult(_Record):
+class PeakResult(Record):
     """The first peak of g(r)."""
 
     end_A: float = Field(description="first minimum of the mean g(r) of all temperatures")
@@ -39,7 +29,7 @@ class PeakResult(_Record):
     coordination: Value | None = Field(description="neighbours up to the end")
 
 
-class CurveResult(_Record):
+class CurveResult(Record):
     """g(r) of one pair at one temperature."""
 
     T_K: float | None = Field(description="temperature; null where nobody knows it")
@@ -57,7 +47,7 @@ class CurveResult(_Record):
     first_peak: PeakResult | None = Field(description="null where there is none")
 
 
-class Broadening(_Record):
+class Broadening(Record):
     """A line through the squared width of the first peak against T."""
 
     slope_A2_per_K: Value
@@ -65,7 +55,7 @@ class Broadening(_Record):
     chi2_per_dof: float | None = Field(description="about 1 if a line will do; null of two temperatures")
 
 
-class PairResult(_Record):
+class PairResult(Record):
     """g(r) of one pair at every temperature."""
 
     pair: str = Field(description="such as Li-Cl, or Li(oct)-Li(tet)")
@@ -78,7 +68,7 @@ class PairResult(_Record):
     notes: list[str] = Field(description="what to know before quoting a number")
 
 
-class RdfResult(_Record):
+class RdfResult(Record):
     """The whole answer."""
 
     method: str = Field(description="counts, or the published convention")
@@ -124,10 +114,10 @@ def _pair(pair: PairCurves) -> PairResult:
 
 
 def _curve(curve: Radial, peak: Peak | None) -> CurveResult:
-    known = np.isfinite(curve.values).any()
-    top = int(np.nanargmax(curve.values)) if known else 0
+    seen = bool(np.isfinite(curve.values).any())
+    top = int(np.nanargmax(curve.values)) if seen else 0
     return CurveResult(
-        T_K=_number(curve.temperature),
+        T_K=known(curve.temperature),
         frames=curve.frames,
         blocks=len(curve.blocks),
         inefficiency=curve.blocks.coordination_inefficiency,
@@ -135,15 +125,15 @@ def _curve(curve: Radial, peak: Peak | None) -> CurveResult:
         g_std=_numbers(curve.std),
         coordination=_numbers(curve.coordination),
         coordination_std=_numbers(curve.coordination_std),
-        maximum_r_A=float(curve.r[top]) if known else None,
-        maximum_g=_value(curve.values[top], curve.std[top]),
+        maximum_r_A=float(curve.r[top]) if seen else None,
+        maximum_g=value_of(Estimate.normal(curve.values[top], curve.std[top])),
         first_peak=None if peak is None else _peak(peak),
     )
 
 
 def _peak(peak: Peak) -> PeakResult:
     found = (peak.position, peak.height, peak.width, peak.square, peak.coordination)
-    position, height, width, square, coordination = (_estimate(e) for e in found)
+    position, height, width, square, coordination = (value_of(e) for e in found)
     return PeakResult(
         end_A=peak.end, position_A=position, height=height, width_A=width, width2_A2=square,
         coordination=coordination,
@@ -153,24 +143,11 @@ def _peak(peak: Peak) -> PeakResult:
 def _broadening(line: Line) -> Broadening:
     intercept, slope = np.sqrt(np.diag(line.covariance)).tolist()
     return Broadening(
-        slope_A2_per_K=Value(value=line.slope, std=slope),
-        intercept_A2=Value(value=line.intercept, std=intercept),
+        slope_A2_per_K=sure_value(Estimate.normal(line.slope, slope)),
+        intercept_A2=sure_value(Estimate.normal(line.intercept, intercept)),
         chi2_per_dof=line.chi2 / (line.points - 2) if line.points > 2 else None,
     )
 
 
-def _estimate(estimate: Estimate) -> Value | None:
-    return _value(estimate.value, estimate.std)
-
-
-def _value(value: float, std: float) -> Value | None:
-    known = _number(value)
-    return None if known is None else Value(value=known, std=_number(std))
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
 def _numbers(values: Array) -> Numbers:
-    return [_number(v) for v in values.tolist()]
+    return [known(v) for v in values.tolist()]

@@ -10,24 +10,17 @@ import numpy as np
 import spglib
 from ase import Atoms
 from ase.data import atomic_numbers
-from ase.io import iread
 
 from frustra.analysis.framework import mean_framework
 from frustra.analysis.site_occupancy import Occupancy, occupancy_of
-from frustra.arrays import IntArray
 from frustra.errors import DataError
 from frustra.io import read_structure
 from frustra.io.hints import TrajectoryHints
-from frustra.io.trajectories import format_of
 from frustra.sites import Sites, sites_of
-from frustra.sites.labels import shared_with
-from frustra.sites.symmetry import SYMMETRY
+from frustra.sites.symmetry import SYMMETRY, TOLERANCES
 from frustra.structures import anions_of, formula, indices_of
 from frustra.surveys.runs import Tell
 from frustra.surveys.sites import MEAN_SYMMETRY, places_of
-
-MAYBE_SINGLE = ("extended XYZ", "ASE .traj")
-"""Formats of trajectories that are also used for a single crystal."""
 
 
 @dataclass(frozen=True)
@@ -61,19 +54,15 @@ class SiteSurvey:
     notes: tuple[str, ...]
 
     @property
+    def coldest(self) -> Filled | None:
+        """The occupancies at the temperature whose framework the sites are of."""
+        return self.temperatures[0] if self.temperatures else None
+
+    @property
     def framework(self) -> Atoms:
         """The atoms that are not mobile."""
         fixed: Atoms = self.atoms[np.array(self.atoms.get_chemical_symbols()) != self.specie]
         return fixed
-
-    def shared(self, what: str) -> dict[str, IntArray]:
-        """Return for each framework cation with how many of its polyhedra every site shares a face, or edge."""
-        return shared_with(self.sites.held, self.sites.links, what)
-
-    def sharing(self, kind: str) -> dict[str, int]:
-        """Return for each framework cation how many sites of a kind share a face with its polyhedra."""
-        chosen = self.sites.kind == kind
-        return {e: int((n[chosen] > 0).sum()) for e, n in self.shared("face").items()}
 
 
 @dataclass(frozen=True)
@@ -101,22 +90,10 @@ def layers_in(sites: Sites) -> list[LayerContent]:
         angles = 2j * np.pi * fractional[mine & main]  # a layer may lie across the face of the cell
         height = float(np.angle(np.exp(angles).mean()) / (2 * np.pi))
         held = Counter(h for h in sites.held[mine].tolist() if h)
-        found.append(LayerContent(number, round(height, 4) % 1, int((mine & (sites.kind == "oct")).sum()), held))
+        found.append(
+            LayerContent(number, round(height % 1, 4) % 1, int((mine & (sites.kind == "oct")).sum()), held)
+        )
     return found
-
-
-def is_crystal(path: Path) -> bool:
-    """Return whether a file is a single crystal rather than a trajectory."""
-    if not path.is_file():
-        return False
-    found = format_of(path)
-    if found not in MAYBE_SINGLE:
-        return found is None
-    kind = {"extended XYZ": "extxyz", "ASE .traj": "traj"}[found]
-    try:
-        return sum(1 for _ in iread(path, index=":2", format=kind)) == 1
-    except Exception:  # noqa: BLE001 - ASE's readers raise anything; the one that is asked later tells what it is
-        return False
 
 
 def elements_in(path: Path) -> list[str]:
@@ -200,7 +177,9 @@ def run_survey(
 def require_element(specie: str) -> None:
     """Refuse a name that is no element: everything would count as framework."""
     if specie not in atomic_numbers or specie == "X":
-        raise DataError(f"a mobile element {specie!r}", "the symbol of an element, such as Li", "check --specie")
+        raise DataError(
+            f"a mobile element {specie!r}", "the symbol of an element, such as Li", "check --specie"
+        )
 
 
 def _survey(
@@ -215,25 +194,42 @@ def _survey(
     fixed = atoms[np.array(atoms.get_chemical_symbols()) != specie]
     crowded = Counter(h for h in sites.held.tolist() if "+" in h)
     notes += [f"{n} polyhedra hold several cations ({h}): check --anions" for h, n in crowded.items()]
+    group = _space_group(fixed, symmetry)
+    if not any(sites.wyckoff):
+        alone = f"; the framework alone has {group}" if group not in {"", "P1 (1)"} else ""
+        notes.append(
+            f"no Wyckoff positions: the sites have no symmetry but translations within {symmetry:g} Å{alone}"
+        )
     several = len({round(f.temperature, 3) for f in filled}) > 1
     if several:
         notes.append(f"the sites are those of the mean framework at {filled[0].temperature:g} K")
-    return SiteSurvey(
-        specie, anions, atoms, sites, _space_group(fixed, symmetry), tuple(filled), tuple(notes)
-    )
+    return SiteSurvey(specie, anions, atoms, sites, group, tuple(filled), tuple(notes))
 
 
 def _space_group(framework: Atoms, symmetry: float) -> str:
     cell = (framework.cell.tolist(), framework.get_scaled_positions().tolist(), framework.numbers.tolist())
     with warnings.catch_warnings():  # spglib warns that some day it will raise in place of returning None
         warnings.simplefilter("ignore", DeprecationWarning)
-        try:
-            return str(spglib.get_spacegroup(cell, symprec=symmetry) or "")
-        except spglib.SpglibError:
-            return ""
+        for part in TOLERANCES:
+            try:
+                found = spglib.get_spacegroup(cell, symprec=part * symmetry)
+            except spglib.SpglibError:
+                continue
+            if found:
+                return str(found)
+    return ""
 
 
 def title_of(survey: SiteSurvey) -> str:
-    """Return what was looked at in a few words: `Li3YCl6, P-3m1 (164), 54 sites of Cl for Li`."""
+    """Return what was looked at in a few words: `Li3YCl6, P-3m1 (164): 54 sites of Cl for Li`."""
     group = f", {survey.space_group}" if survey.space_group else ""
-    return f"{formula(survey.atoms)}{group}: {len(survey.sites)} sites of {', '.join(survey.anions)}"
+    around = ", ".join(survey.anions)
+    return f"{formula(survey.atoms)}{group}: {len(survey.sites)} sites of {around} for {survey.specie}"
+
+
+def occupied_at(survey: SiteSurvey) -> str:
+    """Return which occupancies figures and files of the survey hold; empty if none."""
+    if survey.coldest is None:
+        return ""
+    at = survey.coldest.temperature
+    return f"occupancies at {at:g} K" if np.isfinite(at) else "occupancies of the run"

@@ -1,0 +1,146 @@
+"""The command `frustra sites`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from frustra.cli_errors import plain_errors
+from frustra.cli_options import (
+    Anions,
+    Crystal,
+    Elements,
+    Json,
+    Plot,
+    Positions,
+    Specie,
+    Temperature,
+    Timestep,
+    hints_from,
+    names_from,
+    print_json,
+    save_figure,
+    told,
+)
+from frustra.errors import DataError, StudyError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from frustra.io.hints import TrajectoryHints
+    from frustra.surveys.runs import Tell
+    from frustra.surveys.site_table import SiteSurvey
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is to be looked at, and how."""
+
+    files: list[Path]
+    specie: str
+    anions: tuple[str, ...] | None
+    crystal: Path | None
+    symmetry: float | None
+
+
+def sites(  # noqa: PLR0913, PLR0917 - options of a command line
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="A crystal (CIF, POSCAR, …), trajectories, folders 600K, 700K, …, or the folder of a run."
+        ),
+    ],
+    specie: Specie = "",
+    anions: Anions = "",
+    structure: Crystal = None,
+    symmetry: Annotated[
+        float | None,
+        typer.Option(
+            help="How far atoms may be off their symmetric places, Å; by default 0.1 in a crystal, 0.4 in "
+            "the mean of a run."
+        ),
+    ] = None,
+    material: Annotated[str, typer.Option(help="Which material of a run.")] = "",
+    timestep: Timestep = None,
+    temperature: Temperature = None,
+    elements: Elements = "",
+    positions: Positions = None,
+    cif: Annotated[Path | None, typer.Option(help="Write framework and all sites to this CIF.")] = None,
+    plot: Plot = None,
+    as_json: Json = False,
+) -> None:
+    """Sites of the mobile ion from the framework alone: polyhedra, classes, neighbours, occupancies."""
+    with plain_errors():
+        from frustra.io.structures import write_sites  # noqa: PLC0415
+        from frustra.surveys.site_results import sites_answer  # noqa: PLC0415
+        from frustra.surveys.site_table import occupied_at  # noqa: PLC0415
+        from frustra.terminal_sites import print_sites  # noqa: PLC0415
+
+        if symmetry is not None and not 0 < symmetry <= 1:
+            raise StudyError(f"--symmetry {symmetry:g}", "above 0 and up to 1 Å")
+        hints = hints_from(timestep, temperature, elements, positions)
+        asked = _of_run(_Asked(files, specie, names_from(anions), structure, symmetry), material)
+        with told(quiet=as_json) as tell:
+            survey = _survey(asked, hints, tell)
+        answer = sites_answer(survey)
+        held = None if survey.coldest is None else survey.coldest.occupancy.per_site
+        if cif is not None:
+            write_sites(cif, survey.framework, survey.sites, held, occupied_at(survey))
+        if plot is not None:
+            save_figure(plot, lambda: _drawn(survey))
+        if as_json:
+            print_json(answer.model_dump(mode="json"))
+        else:
+            print_sites(survey, answer)
+
+
+def _of_run(asked: _Asked, material: str) -> _Asked:
+    """Return the trajectories, mobile element and anions of a run where the folder of one is given."""
+    from frustra.campaign.trajectories import is_run, run_files  # noqa: PLC0415
+
+    runs = [path for path in asked.files if is_run(path)]
+    if not runs:
+        return asked
+    if len(asked.files) > 1:
+        raise StudyError(f"{len(asked.files)} paths, one of them the run {runs[0]}", "a run alone")
+    found = run_files(runs[0], material)
+    if asked.specie not in {"", found.specie}:
+        raise StudyError(
+            f"--specie {asked.specie}", f"{found.specie}, the mobile element of the run", "leave it away"
+        )
+    anions = asked.anions or found.anions
+    return _Asked(list(found.trajectories), found.specie, anions, asked.crystal, asked.symmetry)
+
+
+def _survey(asked: _Asked, hints: "TrajectoryHints", tell: "Tell") -> "SiteSurvey":
+    from frustra.io.structures import is_crystal  # noqa: PLC0415
+    from frustra.surveys.site_table import crystal_survey, elements_in, run_survey  # noqa: PLC0415
+
+    first = asked.files[0]
+    alone = len(asked.files) == 1 and not first.is_dir() and is_crystal(first)
+    if not asked.specie:
+        known = elements_in(first) if alone else _elements_of(asked.files, hints)
+        raise DataError("no mobile element", f"one of {', '.join(known)}", "name it: --specie")
+    if not alone:
+        return run_survey(asked.files, asked.specie, hints, asked.anions, asked.crystal, asked.symmetry, tell)
+    if asked.crystal is not None:
+        raise StudyError(f"the crystal {first} and --structure", "one of them", "leave --structure away")
+    tell("finding the sites")
+    return crystal_survey(first, asked.specie, asked.anions, asked.symmetry)
+
+
+def _drawn(survey: "SiteSurvey") -> "Axes":
+    from frustra.plots.sites import plot_sites  # noqa: PLC0415
+    from frustra.surveys.site_table import occupied_at, title_of  # noqa: PLC0415
+
+    held = None if survey.coldest is None else survey.coldest.occupancy.per_site
+    axes = plot_sites(survey.sites, held)
+    axes[0].figure.suptitle("; ".join(filter(None, [title_of(survey), occupied_at(survey)])), fontsize=9)
+    return axes[0]
+
+
+def _elements_of(files: list[Path], hints: "TrajectoryHints") -> list[str]:
+    from frustra.surveys.runs import runs_by_temperature  # noqa: PLC0415
+
+    return next(sorted(set(runs[0].symbols)) for runs, _ in runs_by_temperature(files, hints))
