@@ -98,6 +98,15 @@ def test_an_ion_off_its_centre_is_told_by_how_much() -> None:
     assert found["nearest_anion"] == pytest.approx(np.linalg.norm(corners - off, axis=1).min())
 
 
+def test_a_very_skewed_cell_is_the_same_crystal() -> None:
+    atoms = fcc(2, [OCT + np.array([0.1, -0.05, 0.12]), TET])
+    skewed = atoms.copy()
+    skewed.set_cell(np.array([[1, 7, 0], [0, 1, -9], [0, 0, 1]]) @ atoms.cell.array)
+    one, other = (tabulate(still(a), "Li") for a in (atoms, skewed))
+    same(one, other)
+    assert one["off_centre"][0] == pytest.approx(A * np.linalg.norm([0.1, -0.05, 0.12]))
+
+
 def test_two_ions_in_one_polyhedron_are_not_hidden() -> None:
     table = tabulate(still(fcc(2, [(0.42, 0.5, 0.5), (0.58, 0.5, 0.5)])), "Li")
     assert table["site_ions"].tolist() == [1, 1]
@@ -251,6 +260,12 @@ def test_what_is_drawn_around_an_ion_is_what_the_table_counts(seed: int) -> None
             assert (found.ion_kinds == kind).sum() == told[f"near_{kind}"]
             assert (found.vacancy_kinds == kind).sum() == told[f"vacant_{kind}"]
         assert len(found.cations) == told["face_cations"] + told["edge_cations"]
+        # polyhedra that touch are near, and an empty one is where the crystal has a site
+        for places in (found.ions, found.vacancies, found.cations):
+            assert np.linalg.norm(places, axis=1).max(initial=0) < 5.5
+        there = (sites.positions[:, None] + images).reshape(-1, 3) - atoms.positions[ion]
+        for place in found.vacancies:
+            assert np.linalg.norm(there - place, axis=1).min() < 1e-6
         drawn = [(found.ions, "Li"), (found.cations, "Y"), (found.vertices, "Cl")]
         for places, element in drawn:  # there is such an atom in the crystal
             there = (atoms.positions[atoms.symbols == element][:, None] + images).reshape(-1, 3)

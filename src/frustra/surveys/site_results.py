@@ -218,13 +218,13 @@ def _layers(sites: Sites) -> list[LayerResult]:
 
 def _sites(sites: Sites) -> list[SiteResult]:
     face, edge = (shared_with(sites.held, sites.links, what) for what in ("face", "edge"))
-    places = sites.positions @ np.linalg.inv(sites.cell) % 1
+    places = sites.positions @ np.linalg.inv(sites.cell)  # of home copies, which shifts count from
     beyond = _beyond_faces(sites)
     return [
         SiteResult.model_validate(
             {
                 "index": i,
-                "fractional": np.round(places[i], 6).tolist(),
+                "fractional": (np.round(places[i], 6) + 0.0).tolist(),
                 "position_A": np.round(sites.positions[i], 6).tolist(),
                 "kind": str(sites.kind[i]),
                 "shape": str(sites.shape[i]),
