@@ -121,7 +121,7 @@ def summary(sites: Sites) -> Counter[tuple[object, ...]]:
     return Counter(rows)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(lattices, st.data(), unimodular(), seeds)
 def test_lattices_have_the_sites_of_the_textbook_at_any_size_under_small_strain_and_in_any_view(
     name: str, drawn: st.DataObject, matrix: np.ndarray, seed: int
@@ -328,13 +328,12 @@ CRYSTALS = {
     "fluorite": (FLUORITE, None),
     "spinel": (SPINEL, "Mg"),
     "molybdenite": (MOLYBDENITE, None),
-    "garnet": (GARNET, None),
 }
 
-crystals = st.sampled_from([n for n in sorted(CRYSTALS) if n != "garnet"])
+crystals = st.sampled_from(sorted(CRYSTALS))
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(crystals, unimodular(), seeds)
 def test_turning_shifting_renaming_and_cutting_the_cell_anew_change_no_site(
     name: str, matrix: np.ndarray, seed: int
@@ -353,8 +352,10 @@ def test_a_shift_by_a_thousand_angstrom_changes_no_site(name: str) -> None:
     assert summary(of(there, specie)) == summary(of(atoms, specie))
 
 
-@pytest.mark.parametrize("axis", [0, 1, 2])
-@pytest.mark.parametrize("name", [n for n in sorted(CRYSTALS) if n != "garnet"])
+@pytest.mark.parametrize(
+    ("name", "axis"),
+    [("LYC", 0), ("LYC", 2), ("perovskite", 1), ("fluorite", 2), ("spinel", 0), ("molybdenite", 1)],
+)
 def test_twice_the_cell_has_every_site_twice(name: str, axis: int) -> None:
     atoms, specie = CRYSTALS[name]
     once, twice = of(atoms, specie), of(atoms.repeat(tuple(1 + np.eye(3, dtype=int)[axis])), specie)
@@ -419,7 +420,7 @@ def test_every_face_lies_between_two_sites_and_the_polyhedra_obey_euler(atoms: A
         assert len(corners) == sites.coordination[i]
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(seeds, st.integers(6, 30))
 def test_the_polyhedra_of_a_glass_fill_its_cell_and_its_tetrahedra_obey_euler(seed: int, anions: int) -> None:
     atoms = glass(seed, anions)
@@ -437,7 +438,7 @@ def test_the_polyhedra_of_a_glass_fill_its_cell_and_its_tetrahedra_obey_euler(se
     assert anions - len(edges) // 2 + len(tetrahedra) == 0
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(seeds)
 def test_no_anion_is_inside_the_sphere_through_the_corners_of_a_tetrahedron(seed: int) -> None:
     atoms = glass(seed, 12)

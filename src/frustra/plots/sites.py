@@ -355,5 +355,5 @@ def _new_row(views: "Sequence[_View]") -> "list[Axes]":
 
     spans = np.array([view.span() for view in views])
     tall = min(2.0, float((spans[:, 1] / spans[:, 0]).max()))
-    figure = Figure(figsize=(len(views) * PANEL + 0.3, 0.87 * PANEL * tall + 1.1), layout="constrained")
+    figure = Figure(figsize=(len(views) * PANEL + 0.3, 0.87 * PANEL * tall + 1.3), layout="constrained")
     return list(figure.subplots(1, len(views)))

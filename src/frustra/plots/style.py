@@ -11,6 +11,7 @@ from frustra.arrays import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 INK, SOFT, GREY = "#1b1f23", "#444c56", "#9aa0a6"
 BLUE, ORANGE = "#2b6ca3", "#d9682b"
@@ -47,6 +48,11 @@ def new_axes(
 
     figure = Figure(figsize=(width, height), layout=cast("Any", layout))
     return list(figure.subplots(rows, 1, squeeze=False, **options)[:, 0])
+
+
+def figure_of(ax: "Axes") -> "Figure":
+    """Return the figure that axes are in."""
+    return cast("Figure", ax.figure)
 
 
 def temperature_colours(temperatures: Sequence[float]) -> list[tuple[float, ...]]:

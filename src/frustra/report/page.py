@@ -8,10 +8,14 @@ from string import Template
 from typing import Any
 
 from frustra.campaign.analyse import MaterialAnalysis
+from frustra.campaign.pathway_results import PathwaysResult
 from frustra.campaign.results import MaterialResult, Results
 from frustra.io import replacing, write_csv, write_text
 from frustra.plots import style
-from frustra.report.pictures import Picture, pictures_of
+from frustra.report.pathway_pictures import pathway_pictures
+from frustra.report.pathway_tables import level_rows, pathway_sentences, site_rows
+from frustra.report.picture import Picture
+from frustra.report.pictures import pictures_of
 from frustra.report.tables import Table, marker_rows, summary_rows, transport_rows, verdict_of
 
 _ASSETS = Path(__file__).parents[1] / "assets"
@@ -32,10 +36,10 @@ def write_report(root: Path, results: Results, analyses: Sequence[MaterialAnalys
     sections = []
     with style():
         for (name, material), analysis in zip(results.materials.items(), analyses, strict=True):
-            pictures = pictures_of(analysis)
-            for picture in pictures:
+            groups = [list(pictures_of(analysis)), list(pathway_pictures(analysis))]
+            for picture in (p for group in groups for p in group):
                 _save(picture, root / "figures" / f"{name}_{picture.name}")
-            sections.append(_section(name, material.formula, analysis, pictures, root))
+            sections.append(_section(name, material.formula, analysis, groups, root))
     page = root / "report.html"
     write_text(page, _page(results, sections))
     return page
@@ -53,9 +57,11 @@ def _save(picture: Picture, stem: Path) -> None:
 
 
 def _section(
-    name: str, formula: str, analysis: MaterialAnalysis, pictures: Sequence[Picture], root: Path
+    name: str, formula: str, analysis: MaterialAnalysis, groups: Sequence[Sequence[Picture]], root: Path
 ) -> str:
-    figures = "".join(_figure_html(p, root / "figures" / f"{name}_{p.name}") for p in pictures)
+    figures, ways = (
+        "".join(_figure_html(p, root / "figures" / f"{name}_{p.name}") for p in group) for group in groups
+    )
     result = analysis.result
     doubtful = [not r.equilibrated for r in result.temperatures]
     markers = marker_rows(list(result.markers.values()))
@@ -67,7 +73,19 @@ def _section(
         f"{_table(transport_rows(result.temperatures), doubtful)}"
         f"<div class=figures>{figures}</div>"
         f"<details><summary>What every marker says</summary>"
-        f"{_table(markers, [False] * len(markers[1]), 'words')}</details></section>"
+        f"{_table(markers, [False] * len(markers[1]), 'words')}</details>"
+        f"{_pathways(result.pathways, ways)}</section>"
+    )
+
+
+def _pathways(result: PathwaysResult, figures: str) -> str:
+    """Return the part on sites, hops and ways."""
+    sites, levels = site_rows(result), level_rows(result)
+    sentences = "".join(f"<li>{html.escape(s)}</li>" for s in pathway_sentences(result))
+    return (
+        f"<h3 class=part>Sites and pathways</h3><ul class=verdict>{sentences}</ul>"
+        f"{_table(sites, [False] * len(sites[1]))}{_table(levels, [False] * len(levels[1]))}"
+        f"<div class=figures>{figures}</div>"
     )
 
 

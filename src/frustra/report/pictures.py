@@ -1,8 +1,7 @@
 """The figures of one material, each with its data and what it shows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -10,24 +9,10 @@ from frustra.analysis.markers import Marker
 from frustra.campaign.analyse import MaterialAnalysis
 from frustra.campaign.results import TemperatureResult
 from frustra.plots import plot_arrhenius, plot_doas, plot_energy, plot_markers, plot_msd, plot_site_fractions
+from frustra.plots.style import figure_of
+from frustra.report.picture import Picture
 from frustra.sites import SITE_KINDS
 from frustra.units import MEV
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One figure with its data and what it shows."""
-
-    name: str
-    title: str
-    caption: str
-    figure: "Figure"
-    data: dict[str, Any]
-
 
 def pictures_of(analysis: MaterialAnalysis) -> list[Picture]:
     """Draw the figures of one material."""
@@ -42,7 +27,7 @@ def pictures_of(analysis: MaterialAnalysis) -> list[Picture]:
             "Nernst–Einstein conductivity from the tracer diffusivity, with 95 % errors; triangles are 95 % "
             "upper bounds, which the fit takes as such. One line, a kink or a jump, chosen by evidence, with "
             "its 95 % band; dashed where extrapolated, to 300 K (diamond).",
-            _figure(plot_arrhenius(result)),
+            figure_of(plot_arrhenius(result)),
             _arrhenius_data(rows),
         ),
         Picture(
@@ -51,7 +36,7 @@ def pictures_of(analysis: MaterialAnalysis) -> list[Picture]:
             "Every marker with 95 % errors and its own onset (95 % band), chosen as in the Arrhenius plot "
             "but against T, and claimed only if no smooth curve fits as well. Markers from the same "
             "snapshots are not independent.",
-            _figure(plot_markers(analysis.markers, analysis.arrhenius)[0]),
+            figure_of(plot_markers(analysis.markers, analysis.arrhenius)[0]),
             _marker_data(analysis.markers),
         ),
         Picture(
@@ -61,7 +46,7 @@ def pictures_of(analysis: MaterialAnalysis) -> list[Picture]:
             "polyhedron of anions around the ion; one zero for all temperatures, each panel to its maximum. "
             "S: Shannon entropy over the bins, exp S the effective number of levels; errors by bootstrap "
             "over snapshots.",
-            _figure(plot_doas(analysis.evidence.densities, doubtful=doubtful)[0]),
+            figure_of(plot_doas(analysis.evidence.densities, doubtful=doubtful)[0]),
             _doas_data(analysis),
         ),
         Picture(
@@ -69,7 +54,7 @@ def pictures_of(analysis: MaterialAnalysis) -> list[Picture]:
             "Mean-square displacement",
             "Over all time origins, relative to the framework's centre of mass; 95 % bands from the spread "
             "over ions. Thick: the lags of the fit; dotted where D is an upper bound.",
-            _figure(plot_msd(analysis.evidence.diffusion)),
+            figure_of(plot_msd(analysis.evidence.diffusion)),
             _msd_data(analysis),
         ),
         Picture(
@@ -78,21 +63,17 @@ def pictures_of(analysis: MaterialAnalysis) -> list[Picture]:
             f"Mean relaxed total energy per {result.specie} above the ground state of the same cell; "
             "it does not depend on the choice of per-atom energies. In equilibrium it never falls and "
             "nothing lies below zero.",
-            _figure(plot_energy(rows)),
+            figure_of(plot_energy(rows)),
             _energy_data(rows),
         ),
         Picture(
             "sites",
             "Site fractions",
             "Coordination of every ion in the anion sublattice of its relaxed snapshot.",
-            _figure(plot_site_fractions(rows)),
+            figure_of(plot_site_fractions(rows)),
             _site_data(rows),
         ),
     ]
-
-
-def _figure(ax: "Axes") -> "Figure":
-    return cast("Figure", ax.figure)
 
 
 def _doas_data(analysis: MaterialAnalysis) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from frustra.sites.shapes import Shape, tiling_of
 from frustra.sites.symmetry import SYMMETRY, orbits_of
 from frustra.structures import formula, indices_of
 
+
 def sites_of(
     atoms: Atoms, anions: Sequence[str], specie: str | None = None, symmetry: float = SYMMETRY
 ) -> Sites:
@@ -123,8 +124,8 @@ def _contacts(vertices: Sequence[IntArray]) -> Links:
     i, j = owner[first + begin], owner[second + begin]
     # both own the vertex where the second is moved by the difference of the vertex's shifts
     shift = table[first + begin, 1:] - table[second + begin, 1:]
-    pairs, shifts, _ = canonical(np.stack([i, j], axis=1), np.stack([0 * shift, shift], axis=1))
-    keys = np.concatenate([pairs, shifts[:, 1]], axis=1)
+    pairs, places, _ = canonical(np.stack([i, j], axis=1), np.stack([0 * shift, shift], axis=1))
+    keys = np.concatenate([pairs, places[:, 1] - places[:, 0]], axis=1)
     unique, count = np.unique(keys, axis=0, return_counts=True)
     itself = (unique[:, 0] == unique[:, 1]) & (unique[:, 2:] == 0).all(axis=1)
     return Links(unique[~itself, :2], unique[~itself, 2:], count[~itself])

@@ -37,6 +37,8 @@ class Tetrahedra:
     """(t, 3) of the sphere through the corners, Å."""
     radii: Array
     """(t,) of that sphere, Å."""
+    sign: IntArray
+    """(t,) of the volume that edges from the first corner span, 1 or −1, of the points as they were moved."""
 
     def __len__(self) -> int:
         """Return the number of tetrahedra."""
@@ -73,9 +75,11 @@ def tetrahedra_of(points: ArrayLike, cell: ArrayLike) -> Tetrahedra:
         filled = np.abs(np.linalg.det(solid[:, 1:] - solid[:, :1])).sum() / 6
         if abs(filled - volume) < FULL * volume + 10 * JITTER * volume:
             # of the moved points: the sphere of a flat tetrahedron is then where its neighbours' are
-            centres = _spheres(moved[corners] + shifts @ cell @ strain)
-            radii = np.linalg.norm(centres - moved[corners[:, 0]] - shifts[:, 0] @ cell @ strain, axis=1)
-            return Tetrahedra(corners, shifts, *_joined(corners, shifts), centres, radii)
+            solid = moved[corners] + shifts @ cell @ strain
+            centres = _spheres(solid)
+            radii = np.linalg.norm(centres - solid[:, 0], axis=1)
+            sign = np.sign(np.linalg.det(solid[:, 1:] - solid[:, :1])).astype(np.int64)
+            return Tetrahedra(corners, shifts, *_joined(corners, shifts), centres, radii, sign)
         reach *= 1.5  # an empty sphere was larger than the rim of images
     raise StructureError(
         f"anions whose tetrahedra fill {filled:.4g} Å³ of a cell of {volume:.4g} Å³",
@@ -126,7 +130,8 @@ def canonical(corners: IntArray, shifts: IntArray) -> tuple[IntArray, IntArray, 
     Returns
     -------
     tuple
-        Corners and shifts, sorted, the first shift zero; and (m, 3) the translation that was taken off.
+        Corners and shifts, sorted, one shift of the lowest point zero; and (m, 3) the translation that was
+        taken off.
     """
     count, size = corners.shape
     best = np.zeros((count, 4 * size), dtype=np.int64)

@@ -37,9 +37,8 @@ def tiling_of(
     keep = np.array([[j for j in range(4) if j != k] for k in range(4)])[k]
     corners = tetrahedra.corners[t[:, None], keep]
     shifts = tetrahedra.shifts[t[:, None], keep] + place[t][:, None]
-    # seen from the polyhedron's middle: its tetrahedra may be flat
-    inner = (middles - home @ cell)[group[t]]
-    inward = _signed_volume(points[corners] + shifts @ cell, inner) < 0
+    # by the points as they were moved: flat tetrahedra, on the square faces of cubes, have no other side
+    inward = tetrahedra.sign[t] * np.array([-1, 1, -1, 1])[k] > 0
     corners[inward], shifts[inward] = corners[inward][:, ::-1], shifts[inward][:, ::-1]
     order = np.argsort(group[t], kind="stable")
     count = np.bincount(group[t], minlength=len(polyhedra))

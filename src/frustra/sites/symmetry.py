@@ -28,6 +28,9 @@ SAME = 0.3
 DUMMY = 200
 """Number of the first kind of site where atoms are numbered by element."""
 
+MANY = 1000
+"""Atoms and sites of a conventional cell from which on nobody asks for Wyckoff letters."""
+
 Classes = tuple[IntArray, NDArray[np.str_]]
 
 
@@ -63,6 +66,16 @@ def orbits_of(
         if found is not None:
             return found
     return np.arange(len(positions)), np.full(len(positions), "")
+
+
+def space_group_of(framework: Atoms, symmetry: float = SYMMETRY) -> str:
+    """Return the space group of a framework, such as `P-3m1 (164)`; empty where spglib finds none."""
+    for part in TOLERANCES:
+        places = framework.get_scaled_positions()
+        found = _dataset(framework.cell.array, places, framework.numbers, part * symmetry)
+        if found is not None:
+            return f"{found.international} ({found.number})"
+    return ""
 
 
 def _dataset(cell: Array, places: Array, numbers: IntArray, tolerance: float) -> Any:
@@ -129,15 +142,27 @@ def _folded(group: Any, fractional: Array, same: float) -> tuple[IntArray, Array
 
 
 def _letters(group: Any, places: Array, orbit: IntArray, tolerance: float) -> NDArray[np.str_]:
-    """Return multiplicity and letter of each place in the conventional cell."""
+    """Return multiplicity and letter of each place in the conventional cell.
+
+    In many groups the letters depend on which of several equivalent origins is taken, and spglib's choice on
+    how the crystal is shifted; here it is the one with the first letters for the framework.
+    """
+    atoms = len(group.std_types)
     numbers = np.concatenate([group.std_types, DUMMY + orbit])
     both = np.concatenate([group.std_positions, places])
-    found = _dataset(np.asarray(group.std_lattice), both, numbers, tolerance)
-    if found is None or found.number != group.number or group.number == 1:
-        return np.full(len(places), "")
-    letters = np.array(found.wyckoffs)[len(group.std_types) :]
     count = np.bincount(orbit)[orbit]
-    return np.array([f"{m}{w}" for m, w in zip(count, letters, strict=True)])
+    best: tuple[tuple[int, str], ...] | None = None
+    letters = np.full(len(places), "")
+    for shift in product((0.0, 0.5), repeat=3) if 1 < group.number and len(both) < MANY else ():
+        found = _dataset(np.asarray(group.std_lattice), both + np.array(shift), numbers, tolerance)
+        if found is None or found.number != group.number:
+            continue
+        rank = tuple(sorted(zip(group.std_types.tolist(), found.wyckoffs[:atoms], strict=True), reverse=True))
+        if best is None or rank < best:
+            best = rank
+            named = zip(count, found.wyckoffs[atoms:], strict=True)
+            letters = np.array([f"{m}{w}" for m, w in named])
+    return letters
 
 
 def _components(targets: IntArray) -> IntArray:

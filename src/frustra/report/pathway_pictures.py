@@ -1,0 +1,169 @@
+"""The figures of one material's sites, local configurations, hops and ways through the crystal."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from frustra.analysis.configurations import configurations_of
+from frustra.analysis.density import converged_states
+from frustra.campaign.analyse import MaterialAnalysis
+from frustra.campaign.pathway_results import PathwaysAtResult, PathwaysResult
+from frustra.errors import FrustraError
+from frustra.plots.configurations import plot_configurations
+from frustra.plots.density import plot_density
+from frustra.plots.hops import plot_hops
+from frustra.plots.percolation import plot_percolation
+from frustra.plots.rdf import plot_rdf
+from frustra.plots.sites import plot_sites
+from frustra.plots.style import figure_of
+from frustra.report.picture import Picture
+from frustra.surveys.percolation_results import PercolationResult
+from frustra.surveys.rdf_results import rdf_columns
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def pathway_pictures(analysis: MaterialAnalysis) -> Iterator[Picture]:
+    """Draw what is known; what was refused has no figure."""
+    found, result = analysis.pathways, analysis.result.pathways
+    specie = analysis.result.specie
+    yield Picture(
+        "crystal",
+        "Sites of the crystal",
+        "Polyhedra of anions that fill space, by their middles; rings touch a framework cation's polyhedron "
+        "by a face, lines join sites that share one.",
+        figure_of(plot_sites(found.sites)),
+        _class_data(result),
+    )
+    configurations = _configurations(analysis)
+    if configurations is not None:
+        yield configurations
+    densities = [t.density for t in found.temperatures if t.density is not None]
+    if densities:
+        yield Picture(
+            "density",
+            f"Where {specie} is",
+            "Surface that holds 90 % of the mobile ions in MD, at the lowest and the highest temperature, "
+            "averaged over the symmetry of the mean framework.",
+            _densities(analysis),
+            {
+                "T_K": [d.temperature for d in densities],
+                "level_90_per_A3": [d.level(0.9) for d in densities],
+                "volume_90": [d.volume_of(0.9) for d in densities],
+                "departure": [d.departure for d in densities],
+                "scatter": [d.scatter for d in densities],
+            },
+        )
+    hops = [t.hops for t in found.temperatures if t.hops is not None]
+    if any(h.hops for h in hops):
+        yield Picture(
+            "hops",
+            "Hops and pathways",
+            "Rates of every class of hops per ion in a site of the origin's kind, with 95 % intervals "
+            "(triangles: upper bounds), and the pathways at the lowest and highest temperature with hops; "
+            "visits shorter than 0.2 ps are no hops.",
+            figure_of(plot_hops(hops)[0]),
+            _hop_data(result),
+        )
+    levels = [(t.temperature, t.states.energy) for t in found.temperatures if t.states is not None]
+    if levels:
+        yield Picture(
+            "percolation",
+            "Percolation of state energies",
+            "Largest cluster of sites whose mean relaxed per-atom energy is below the level; circle, square "
+            "and diamond where it first leads through the crystal in 1, 2 and 3 dimensions (95 % bars).",
+            figure_of(plot_percolation([p for _, p in levels], None, [t for t, _ in levels])),
+            _level_data(result),
+        )
+    if found.rdf is not None:
+        yield Picture(
+            "rdf",
+            "Radial distribution functions",
+            f"g(r) of {specie} with itself and all others in MD, with 95 % bands from blocks of time.",
+            figure_of(plot_rdf(found.rdf.pairs)[0]),
+            rdf_columns(found.rdf),
+        )
+
+
+def _configurations(analysis: MaterialAnalysis) -> Picture | None:
+    """Draw the local configurations at the highest temperature with converged snapshots."""
+    states = converged_states(analysis.states)
+    if not len(states):
+        return None
+    hottest = float(states["temperature"].max())
+    try:
+        found = configurations_of(states.select(states["temperature"] == hottest))
+    except FrustraError:
+        return None
+    snapshots = analysis.evidence.snapshots[analysis.evidence.temperatures.index(hottest)]
+    axes = plot_configurations(found, snapshots, analysis.pathways.sites)
+    most = found.most_frequent(50)
+    return Picture(
+        "configurations",
+        f"Local configurations at {hottest:g} K",
+        "The most frequent surroundings of an ion in relaxed snapshots, and those of lowest and highest mean "
+        "energy: its polyhedron, neighbouring mobile ions, empty sites (hollow) and framework cations.",
+        figure_of(axes[0]),
+        {
+            "configuration": [c.name for c in most],
+            "states": [c.states for c in most],
+            "fraction": [c.fraction.value for c in most],
+            "fraction_std": [c.fraction.std for c in most],
+            "mean_eV": [c.energy.value for c in most],
+            "mean_std_eV": [c.energy.std for c in most],
+        },
+    )
+
+
+def _densities(analysis: MaterialAnalysis) -> "Figure":
+    from matplotlib.figure import Figure
+
+    densities = [t.density for t in analysis.pathways.temperatures if t.density is not None]
+    figure = Figure(figsize=(5.2 * len(densities), 5.0), layout="constrained")
+    for ax, density in zip(figure.subplots(1, len(densities), squeeze=False)[0], densities, strict=True):
+        plot_density(density, ax)
+    return figure
+
+
+def _class_data(result: PathwaysResult) -> dict[str, Any]:
+    classes = result.sites.classes
+    return {
+        "class": [c.label for c in classes],
+        "sites": [c.number for c in classes],
+        "volume_A3": [c.mean_volume_A3 for c in classes],
+        "distortion": [c.mean_distortion for c in classes],
+        "wyckoff": [" ".join(c.wyckoff) for c in classes],
+    }
+
+
+def _hop_data(result: PathwaysResult) -> dict[str, Any]:
+    rows = [(t.T_K, p) for t in result.temperatures if t.hops is not None for p in t.hops.pathways]
+    return {
+        "T_K": [t for t, _ in rows],
+        "pathway": [p.pathway for _, p in rows],
+        "hops": [p.hops for _, p in rows],
+        "rate_THz": [p.from_origin_THz.value for _, p in rows],
+        "low_THz": [p.from_origin_THz.low for _, p in rows],
+        "high_THz": [p.from_origin_THz.high for _, p in rows],
+        "is_upper_bound": [p.from_origin_THz.is_upper_bound for _, p in rows],
+    }
+
+
+def _level_data(result: PathwaysResult) -> dict[str, Any]:
+    rows = [row for t in result.temperatures for row in _levels(t)]
+    return {
+        "T_K": [t for t, _, _ in rows],
+        "quantity": [p.quantity for _, p, _ in rows],
+        "dimension": [p.thresholds[k].dimension for _, p, k in rows],
+        "level_eV": [None if (v := p.thresholds[k].level) is None else v.value for _, p, k in rows],
+        "low_eV": [None if (v := p.thresholds[k].level) is None else v.low for _, p, k in rows],
+        "high_eV": [None if (v := p.thresholds[k].level) is None else v.high for _, p, k in rows],
+        "shuffled_eV": [None if (v := p.thresholds[k].shuffled) is None else v.mean for _, p, k in rows],
+        "reason": [p.thresholds[k].reason for _, p, k in rows],
+    }
+
+
+def _levels(at: PathwaysAtResult) -> Iterator[tuple[float, PercolationResult, int]]:
+    if at.states is not None:
+        for found in (at.states.energy, at.states.difference):
+            yield from ((at.T_K, found, k) for k in range(3))

@@ -1,0 +1,92 @@
+"""What the page says of sites, hops and ways, in words and tables."""
+
+from collections.abc import Iterator
+
+from frustra.campaign.pathway_results import PathwaysAtResult, PathwaysResult
+from frustra.report.tables import Table
+from frustra.surveys.percolation_results import PercolationResult
+from frustra.surveys.values import Value
+from frustra.units import MEV
+
+NONE = "–"
+
+
+def site_rows(result: PathwaysResult) -> Table:
+    """Return the classes of open sites, with the mean number of ions per site at every temperature."""
+    temperatures = [t for t in result.temperatures if t.hops is not None]
+    heads = ["class of sites", "sites", "Wyckoff", "volume (Å³)", *(f"{t.T_K:g} K" for t in temperatures)]
+    body = [
+        [
+            c.label,
+            f"{c.number}",
+            " ".join(c.wyckoff) or NONE,
+            NONE if c.mean_volume_A3 is None else f"{c.mean_volume_A3:.1f}",
+            *(_occupancy(t, c.label) for t in temperatures),
+        ]
+        for c in result.sites.classes
+        if c.open
+    ]
+    return heads, body
+
+
+def _occupancy(at: PathwaysAtResult, label: str) -> str:
+    found = [o.occupancy for o in at.hops.occupancy if o.label == label] if at.hops is not None else []
+    if not found:
+        return "0"
+    error = "" if found[0].std is None else f" ± {1.96 * found[0].std:.2g}"
+    return f"{found[0].value:.3g}{error}"
+
+
+def level_rows(result: PathwaysResult) -> Table:
+    """Return hops and the levels at which state energies percolate, at every temperature."""
+    heads = ["T (K)", "hops", "in concert", "by chance", "ν₀ (THz)", "E 1-D (meV)", "E 2-D", "E 3-D", "|Δe| 3-D"]
+    return heads, [[f"{t.T_K:g}", *_hop_cells(t), *_levels(t)] for t in result.temperatures]
+
+
+def _hop_cells(at: PathwaysAtResult) -> list[str]:
+    if at.hops is None:
+        return [NONE] * 4
+    strings, frequency = at.hops.strings, at.hops.attempt_frequency_THz
+    return [
+        f"{at.hops.hops}",
+        f"{strings.concerted_hops}",
+        f"{strings.concerted_hops_by_chance:.1f} ± {1.96 * strings.concerted_hops_by_chance_std:.1f}",
+        NONE if frequency is None else f"{frequency.value:.2f}",
+    ]
+
+
+def _levels(at: PathwaysAtResult) -> list[str]:
+    if at.states is None:
+        return [NONE] * 4
+    energy, step = at.states.energy, at.states.difference
+    return [*(_level(energy.thresholds[k].level) for k in range(3)), _level(step.thresholds[2].level)]
+
+
+def _level(level: Value | None) -> str:
+    if level is None:
+        return NONE
+    low = NONE if level.low is None else f"{MEV * level.low:.0f}"
+    high = "∞" if level.high is None else f"{MEV * level.high:.0f}"
+    return f"{MEV * level.value:.0f} ({low}–{high})"
+
+
+def pathway_sentences(result: PathwaysResult) -> Iterator[str]:
+    """Say what the sites are, which ways ions take, and what opens them."""
+    sites = result.sites
+    counts = ", ".join(f"{n} {kind}" for kind, n in sites.counts.items() if n)
+    shared = "; ".join(f"{n} tet share a face with {e}" for e, n in sites.tet_face_sharing.items() if n)
+    yield f"{counts} sites in the cell{'; ' + shared if shared else ''}."
+    dimensions = [
+        f"{t.T_K:g} K: {_dimension(t.ways.hops)}" for t in result.temperatures if t.ways is not None
+    ]
+    if dimensions:
+        yield f"Ways along which hops lead through the crystal: {', '.join(dimensions)}."
+    for a in result.activation:
+        if a.Ea_eV is not None:
+            e = a.Ea_eV
+            interval = "" if e.low is None or e.high is None else f" ({e.low:.2f}–{e.high:.2f})"
+            yield f"Hops {a.pathway}: activation energy {e.value:.2f}{interval} eV."
+
+
+def _dimension(found: PercolationResult | None) -> str:
+    return "no hops" if found is None else "none" if found.dimension == 0 else f"{found.dimension}-D"
