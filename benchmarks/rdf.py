@@ -25,8 +25,8 @@ from ase import Atoms
 from ase.geometry.rdf import get_rdf
 from ase.neighborlist import neighbor_list
 
-from frustra.analysis.rdf import pair_distribution
-from frustra.analysis.rdf_curve import radial
+from frustra.analysis.rdf.curve import radial
+from frustra.analysis.rdf.pairs import pair_distribution
 from frustra.trajectory import Trajectory
 
 IONS, EDGE, REACH, SHELLS = 192, 20.433, 10.0, 200

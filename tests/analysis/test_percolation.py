@@ -13,8 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.stats import chi2
 
 from frustra.analysis.hops import HopSettings, hops_of
-from frustra.analysis.percolation import Percolation, PercolationSettings
-from frustra.analysis.percolation_paths import (
+from frustra.analysis.percolation.paths import (
     HopTable,
     hop_table,
     links_of_hops,
@@ -22,8 +21,9 @@ from frustra.analysis.percolation_paths import (
     percolation_of_visits,
     vacancies_of,
 )
-from frustra.analysis.percolation_states import blocks_of, percolation_of_states
-from frustra.analysis.torus import clusters_of, grow, reduced
+from frustra.analysis.percolation.record import Percolation, PercolationSettings
+from frustra.analysis.percolation.states import blocks_of, percolation_of_states
+from frustra.analysis.percolation.torus import clusters_of, grow, reduced
 from frustra.errors import AnalysisError, DataError
 from frustra.sites import Links, Sites
 from frustra.visits import Visits

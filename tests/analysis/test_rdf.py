@@ -7,9 +7,9 @@ from ase.io import read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frustra.analysis.rdf import PairDistribution, Shells, pair_distribution
-from frustra.analysis.rdf_curve import radial
-from frustra.analysis.rdf_peak import first_minimum, first_peak, peak_width
+from frustra.analysis.rdf.curve import radial
+from frustra.analysis.rdf.pairs import PairDistribution, Shells, pair_distribution
+from frustra.analysis.rdf.peak import first_minimum, first_peak, peak_width
 from frustra.errors import AnalysisError, DataError
 from frustra.trajectory import Trajectory
 from tests.helpers import Lattice, lattices, seeds, translations

@@ -7,15 +7,15 @@ from ase import Atoms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frustra.analysis.rdf import pair_distribution
-from frustra.analysis.rdf_curve import radial
-from frustra.analysis.rdf_resolved import (
+from frustra.analysis.rdf.curve import radial
+from frustra.analysis.rdf.pairs import pair_distribution
+from frustra.analysis.rdf.resolved import (
     Classes,
     energy_classes,
-    relaxed_frames,
     resolved_distribution,
     site_classes,
 )
+from frustra.analysis.sampling import relaxed_frames
 from frustra.errors import AnalysisError, DataError
 from frustra.trajectory import Trajectory
 from tests.helpers import seeds, snapshots, states, translations

@@ -13,8 +13,8 @@ from ase.spacegroup import crystal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frustra.analysis.volume import IonDensity, VolumeSettings, folded, ion_density
-from frustra.analysis.volume_symmetry import averaged, fitting_grid, symmetry_of
+from frustra.analysis.volume.ions import IonDensity, VolumeSettings, folded, ion_density
+from frustra.analysis.volume.symmetry import averaged, fitting_grid, symmetry_of
 from frustra.errors import AnalysisError, DataError
 from frustra.sites.peaks import smeared
 from frustra.trajectory import Trajectory

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import entr
 
 from frustra.analysis.assignment import visits_of
-from frustra.analysis.rdf_resolved import relaxed_frames
+from frustra.analysis.sampling import relaxed_frames
 from frustra.arrays import Array, BoolArray
 from frustra.sites import Sites
 from frustra.snapshots import Snapshots

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from frustra.analysis.assignment import visits_of
 from frustra.analysis.environment import corners_of, placed_anions
-from frustra.analysis.rdf_resolved import relaxed_frames
+from frustra.analysis.sampling import relaxed_frames
 from frustra.arrays import Array, IntArray
 from frustra.errors import AnalysisError
 from frustra.geometry import minimum_image

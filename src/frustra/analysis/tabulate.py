@@ -7,7 +7,7 @@ import numpy as np
 from frustra.analysis.assignment import visits_of
 from frustra.analysis.environment import environment_of
 from frustra.analysis.framework import mean_framework
-from frustra.analysis.rdf_resolved import relaxed_frames
+from frustra.analysis.sampling import relaxed_frames
 from frustra.errors import StructureError
 from frustra.sites import Sites, sites_of
 from frustra.snapshots import Snapshots

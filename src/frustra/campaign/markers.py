@@ -9,8 +9,8 @@ from frustra.analysis.density import Density
 from frustra.analysis.equilibrium import FLOOR, RelaxedEnergy
 from frustra.analysis.markers import Marker, Reading, derivative, marker_of, widened
 from frustra.analysis.occupancy import BLOCKS, occupancy_entropy, occupied_sites
-from frustra.analysis.rdf import PairDistribution, pair_distribution
-from frustra.analysis.rdf_peak import first_minimum, peak_width
+from frustra.analysis.rdf.pairs import PairDistribution, pair_distribution
+from frustra.analysis.rdf.peak import first_minimum, peak_width
 from frustra.analysis.transport import Diffusion
 from frustra.arrays import Array
 from frustra.campaign.jobs import RunJob

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from frustra.analysis.percolation_states import StatePercolation
+from frustra.analysis.percolation.states import StatePercolation
 from frustra.campaign.pathways import Pathways, PathwaysAt
 from frustra.surveys.hop_results import ActivationResult, HopsAtResult, activation_result, hops_at_result
 from frustra.surveys.percolation_results import (
@@ -30,9 +30,7 @@ class PathwaysAtResult(Record):
 
     T_K: float = Field(description="temperature")
     hops: HopsAtResult | None = Field(description="as `frustra hops` prints; null, with a note, if refused")
-    ways: PathResult | None = Field(
-        description="as `frustra percolation` prints; null, with a note, too"
-    )
+    ways: PathResult | None = Field(description="as `frustra percolation` prints; null, with a note, too")
     states: StatePercolationResult | None = Field(
         description="percolation of the energies of relaxed states; null, with a note, too"
     )

@@ -9,10 +9,10 @@ from ase import Atoms
 
 from frustra.analysis.assignment import visits_of
 from frustra.analysis.hops import HopSettings
-from frustra.analysis.percolation import PercolationSettings
-from frustra.analysis.percolation_states import StatePercolation, percolation_of_states
+from frustra.analysis.percolation.record import PercolationSettings
+from frustra.analysis.percolation.states import StatePercolation, percolation_of_states
 from frustra.analysis.residence import Activation, activations_of
-from frustra.analysis.volume import IonDensity, ion_density
+from frustra.analysis.volume.ions import IonDensity, ion_density
 from frustra.campaign.jobs import RunJob
 from frustra.errors import AnalysisError, FrustraError
 from frustra.io import open_trajectory

@@ -10,7 +10,7 @@ from ase import Atoms
 from ase.data import chemical_symbols, covalent_radii
 from ase.data.colors import jmol_colors
 
-from frustra.analysis.volume import IonDensity, folded
+from frustra.analysis.volume.ions import IonDensity, folded
 from frustra.arrays import Array
 from frustra.plots.style import BLUE, GREY, INK, SOFT
 from frustra.plots.surface import balls, camera, draw_cell, draw_mesh, isosurface, together

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from frustra.analysis.percolation import Percolation, Quantity
-from frustra.analysis.percolation_states import StatePercolation
+from frustra.analysis.percolation.record import Percolation, Quantity
+from frustra.analysis.percolation.states import StatePercolation
 from frustra.arrays import Array
 from frustra.plots.style import GREY, INK, new_axes, temperature_colours
 from frustra.surveys.percolation import PathPercolation

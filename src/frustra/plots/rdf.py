@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from frustra.analysis.rdf_curve import Radial
+from frustra.analysis.rdf.curve import Radial
 from frustra.plots.style import DASHED, GREY, new_axes, temperature_colours
 from frustra.stats import COVER
 from frustra.surveys.rdf import PairCurves

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from frustra.analysis.configurations import configurations_of
+from frustra.analysis.configurations import LOCAL, configurations_of
 from frustra.analysis.density import converged_states
 from frustra.campaign.analyse import MaterialAnalysis
 from frustra.campaign.pathway_results import PathwaysAtResult, PathwaysResult
@@ -16,7 +16,7 @@ from frustra.plots.rdf import plot_rdf
 from frustra.plots.sites import plot_sites
 from frustra.plots.style import figure_of
 from frustra.report.picture import Picture
-from frustra.surveys.percolation_results import PercolationResult
+from frustra.surveys.percolation_results import PercolationResult, ThresholdResult
 from frustra.surveys.rdf_results import rdf_columns
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def pathway_pictures(analysis: MaterialAnalysis) -> Iterator[Picture]:
         "Sites of the crystal",
         "Polyhedra of anions that fill space, by their middles; rings touch a framework cation's polyhedron "
         "by a face, lines join sites that share one.",
-        figure_of(plot_sites(found.sites)),
+        figure_of(plot_sites(found.sites)[0]),
         _class_data(result),
     )
     configurations = _configurations(analysis)
@@ -105,12 +105,12 @@ def _configurations(analysis: MaterialAnalysis) -> Picture | None:
         "energy: its polyhedron, neighbouring mobile ions, empty sites (hollow) and framework cations.",
         figure_of(axes[0]),
         {
-            "configuration": [c.name for c in most],
+            **{column: [c.values[column] for c in most] for column in LOCAL},
             "states": [c.states for c in most],
-            "fraction": [c.fraction.value for c in most],
-            "fraction_std": [c.fraction.std for c in most],
-            "mean_eV": [c.energy.value for c in most],
-            "mean_std_eV": [c.energy.std for c in most],
+            "fraction": [c.fraction for c in most],
+            "fraction_std": [c.fraction_std for c in most],
+            "mean_eV": [c.mean for c in most],
+            "mean_std_eV": [c.mean_std for c in most],
         },
     )
 
@@ -151,19 +151,21 @@ def _hop_data(result: PathwaysResult) -> dict[str, Any]:
 
 def _level_data(result: PathwaysResult) -> dict[str, Any]:
     rows = [row for t in result.temperatures for row in _levels(t)]
+    levels = [threshold.level for _, _, threshold in rows]
+    shuffled = [threshold.shuffled for _, _, threshold in rows]
     return {
         "T_K": [t for t, _, _ in rows],
         "quantity": [p.quantity for _, p, _ in rows],
-        "dimension": [p.thresholds[k].dimension for _, p, k in rows],
-        "level_eV": [None if (v := p.thresholds[k].level) is None else v.value for _, p, k in rows],
-        "low_eV": [None if (v := p.thresholds[k].level) is None else v.low for _, p, k in rows],
-        "high_eV": [None if (v := p.thresholds[k].level) is None else v.high for _, p, k in rows],
-        "shuffled_eV": [None if (v := p.thresholds[k].shuffled) is None else v.mean for _, p, k in rows],
-        "reason": [p.thresholds[k].reason for _, p, k in rows],
+        "dimension": [threshold.dimension for _, _, threshold in rows],
+        "level_eV": [None if v is None else v.value for v in levels],
+        "low_eV": [None if v is None else v.low for v in levels],
+        "high_eV": [None if v is None else v.high for v in levels],
+        "shuffled_eV": [None if v is None else v.mean for v in shuffled],
+        "reason": [threshold.reason for _, _, threshold in rows],
     }
 
 
-def _levels(at: PathwaysAtResult) -> Iterator[tuple[float, PercolationResult, int]]:
+def _levels(at: PathwaysAtResult) -> Iterator[tuple[float, PercolationResult, ThresholdResult]]:
     if at.states is not None:
         for found in (at.states.energy, at.states.difference):
-            yield from ((at.T_K, found, k) for k in range(3))
+            yield from ((at.T_K, found, threshold) for threshold in found.thresholds)

@@ -39,7 +39,8 @@ def _occupancy(at: PathwaysAtResult, label: str) -> str:
 
 def level_rows(result: PathwaysResult) -> Table:
     """Return hops and the levels at which state energies percolate, at every temperature."""
-    heads = ["T (K)", "hops", "in concert", "by chance", "ν₀ (THz)", "E 1-D (meV)", "E 2-D", "E 3-D", "|Δe| 3-D"]
+    levels = ["E 1-D (meV)", "E 2-D", "E 3-D", "|Δe| 3-D"]
+    heads = ["T (K)", "hops", "in concert", "by chance", "ν₀ (THz)", *levels]
     return heads, [[f"{t.T_K:g}", *_hop_cells(t), *_levels(t)] for t in result.temperatures]
 
 

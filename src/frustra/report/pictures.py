@@ -14,6 +14,7 @@ from frustra.report.picture import Picture
 from frustra.sites import SITE_KINDS
 from frustra.units import MEV
 
+
 def pictures_of(analysis: MaterialAnalysis) -> list[Picture]:
     """Draw the figures of one material."""
     result, rows = analysis.result, analysis.result.temperatures

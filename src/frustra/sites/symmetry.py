@@ -153,7 +153,7 @@ def _letters(group: Any, places: Array, orbit: IntArray, tolerance: float) -> ND
     count = np.bincount(orbit)[orbit]
     best: tuple[tuple[int, str], ...] | None = None
     letters = np.full(len(places), "")
-    for shift in product((0.0, 0.5), repeat=3) if 1 < group.number and len(both) < MANY else ():
+    for shift in product((0.0, 0.5), repeat=3) if group.number > 1 and len(both) < MANY else ():
         found = _dataset(np.asarray(group.std_lattice), both + np.array(shift), numbers, tolerance)
         if found is None or found.number != group.number:
             continue

@@ -1,5 +1,4 @@
 """Anyone's trajectories → where the mobile ions are at every temperature, as densities with their maxima."""
-# ruff: noqa: N815 - keys carry their units
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from frustra.analysis.volume import IonDensity, VolumeSettings, ion_density
+from frustra.analysis.volume.ions import IonDensity, VolumeSettings, ion_density
 from frustra.arrays import Array
 from frustra.errors import FrustraError
 from frustra.io.hints import TrajectoryHints

@@ -1,5 +1,4 @@
 """What `frustra hops --json` prints. Keys carry their units."""
-# ruff: noqa: N815 - such as mean_ps
 
 import numpy as np
 from pydantic import Field

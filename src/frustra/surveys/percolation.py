@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from frustra.analysis.hops import HopSettings, hops_of
-from frustra.analysis.percolation import Percolation, PercolationSettings
-from frustra.analysis.percolation_paths import (
+from frustra.analysis.percolation.paths import (
     Vacancies,
     hop_table,
     percolation_of_hops,
     percolation_of_visits,
     vacancies_of,
 )
+from frustra.analysis.percolation.record import Percolation, PercolationSettings
 from frustra.errors import AnalysisError
 from frustra.io.hints import TrajectoryHints
 from frustra.sites import Sites

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from frustra.analysis.percolation import Percolation, Quantity, Shuffled, Threshold
-from frustra.analysis.percolation_paths import Vacancies
+from frustra.analysis.percolation.paths import Vacancies
+from frustra.analysis.percolation.record import Percolation, Quantity, Shuffled, Threshold
 from frustra.surveys.percolation import PathPercolation, PercolationSurvey
 from frustra.surveys.values import Record, Value, known, value_of
 

@@ -7,10 +7,10 @@ from typing import Literal
 
 import numpy as np
 
-from frustra.analysis.rdf import FRAMES, PairDistribution, pair_distribution, stride_of
-from frustra.analysis.rdf_curve import Radial, radial
-from frustra.analysis.rdf_peak import Peak, first_minimum, first_peak
-from frustra.analysis.rdf_resolved import NOWHERE, resolved_distribution, site_classes
+from frustra.analysis.rdf.curve import Radial, radial
+from frustra.analysis.rdf.pairs import FRAMES, PairDistribution, pair_distribution, stride_of
+from frustra.analysis.rdf.peak import Peak, first_minimum, first_peak
+from frustra.analysis.rdf.resolved import NOWHERE, resolved_distribution, site_classes
 from frustra.arrays import Array
 from frustra.errors import AnalysisError, StudyError
 from frustra.geometry import minkowski, perpendicular_heights

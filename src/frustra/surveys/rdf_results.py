@@ -1,13 +1,12 @@
 """What `frustra rdf --json` prints, and its columns as CSV. Keys carry their units."""
-# ruff: noqa: N815 - such as r_A
 
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from frustra.analysis.rdf_curve import Radial
-from frustra.analysis.rdf_peak import Peak
+from frustra.analysis.rdf.curve import Radial
+from frustra.analysis.rdf.peak import Peak
 from frustra.arrays import Array
 from frustra.stats import Estimate, Line
 from frustra.surveys.rdf import PairCurves, RdfSurvey

@@ -1,5 +1,4 @@
 """What `frustra sites --json` prints. Keys carry their units."""
-# ruff: noqa: N815 - such as mean_volume_A3
 
 from collections import Counter
 from typing import Any, Literal

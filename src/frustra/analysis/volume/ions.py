@@ -8,8 +8,8 @@ from ase import Atoms
 from pydantic import Field
 
 from frustra.analysis.displacement import BLOCK, FEWEST
-from frustra.analysis.volume_framework import Framework, aligned, framework_of
-from frustra.analysis.volume_symmetry import (
+from frustra.analysis.volume.framework import Framework, aligned, framework_of
+from frustra.analysis.volume.symmetry import (
     Symmetry,
     averaged,
     brought_home,

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from frustra.cli_errors import plain_errors
-from frustra.cli_options import (
+from frustra.cli.errors import plain_errors
+from frustra.cli.options import (
     Anions,
     Crystal,
     Elements,
@@ -25,7 +25,7 @@ from frustra.cli_options import (
 from frustra.errors import StudyError
 
 if TYPE_CHECKING:
-    from frustra.analysis.percolation import PercolationSettings
+    from frustra.analysis.percolation.record import PercolationSettings
 
 
 def percolation(  # noqa: PLR0913, PLR0917 - options of a command line
@@ -54,7 +54,7 @@ def percolation(  # noqa: PLR0913, PLR0917 - options of a command line
         from frustra.plots.percolation import plot_paths  # noqa: PLC0415
         from frustra.surveys.percolation import percolation_survey  # noqa: PLC0415
         from frustra.surveys.percolation_results import percolation_answer  # noqa: PLC0415
-        from frustra.terminal_percolation import print_percolation  # noqa: PLC0415
+        from frustra.terminal.percolation import print_percolation  # noqa: PLC0415
 
         if not specie:
             raise StudyError("no mobile element", remedy="name it: --specie Li")
@@ -71,7 +71,7 @@ def percolation(  # noqa: PLR0913, PLR0917 - options of a command line
 
 
 def _settings(links: str, shuffle: str, least_occupancy: float) -> "PercolationSettings":
-    from frustra.analysis.percolation import PercolationSettings  # noqa: PLC0415
+    from frustra.analysis.percolation.record import PercolationSettings  # noqa: PLC0415
 
     if links not in {"faces", "edges"}:
         raise StudyError(f"links that are {links!r}", "faces or edges")

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from frustra.cli_errors import plain_errors
-from frustra.cli_options import (
+from frustra.cli.errors import plain_errors
+from frustra.cli.options import (
     Elements,
     Json,
     Plot,
@@ -57,7 +57,7 @@ def transport(  # noqa: PLR0913, PLR0917 - options of a command line
         from frustra.campaign.survey import ladder_columns, survey_of  # noqa: PLC0415
         from frustra.io import write_csv  # noqa: PLC0415
         from frustra.plots import plot_msd  # noqa: PLC0415
-        from frustra.terminal_transport import print_survey  # noqa: PLC0415
+        from frustra.terminal.transport import print_survey  # noqa: PLC0415
 
         hints = hints_from(timestep, temperature, elements, positions)
         if not specie:
@@ -99,7 +99,7 @@ def arrhenius(
         from frustra.campaign.summaries import arrhenius_result  # noqa: PLC0415
         from frustra.campaign.survey import Host, ladder_of, line_result  # noqa: PLC0415
         from frustra.plots import plot_arrhenius  # noqa: PLC0415
-        from frustra.terminal_transport import print_arrhenius, print_ladder  # noqa: PLC0415
+        from frustra.terminal.transport import print_arrhenius, print_ladder  # noqa: PLC0415
 
         if method not in {"bayes", "least-squares"}:
             raise StudyError(f"the method {method!r}", "bayes or least-squares")

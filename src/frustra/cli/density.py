@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from frustra.cli_errors import plain_errors
-from frustra.cli_options import (
+from frustra.cli.errors import plain_errors
+from frustra.cli.options import (
     Elements,
     Files,
     Json,
@@ -63,7 +63,7 @@ def density(  # noqa: PLR0913, PLR0917 - options of a command line
     with plain_errors():
         from frustra.plots.density import density_figure  # noqa: PLC0415
         from frustra.surveys.density import density_survey, named, write_volumes  # noqa: PLC0415
-        from frustra.terminal_density import print_densities  # noqa: PLC0415
+        from frustra.terminal.density import print_densities  # noqa: PLC0415
 
         if not specie:
             raise StudyError("no mobile element", "one such as Li", "name it: --specie")
@@ -88,7 +88,7 @@ def density(  # noqa: PLR0913, PLR0917 - options of a command line
 def _settings(**given: Any) -> Any:
     from pydantic import ValidationError  # noqa: PLC0415
 
-    from frustra.analysis.volume import VolumeSettings  # noqa: PLC0415
+    from frustra.analysis.volume.ions import VolumeSettings  # noqa: PLC0415
 
     try:
         return VolumeSettings(**given)

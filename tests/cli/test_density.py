@@ -12,8 +12,8 @@ from ase.spacegroup import crystal
 from click.testing import Result
 from typer.testing import CliRunner
 
-from frustra.analysis.volume import IonDensity, VolumeSettings, ion_density
-from frustra.cli_density import density
+from frustra.analysis.volume.ions import IonDensity, VolumeSettings, ion_density
+from frustra.cli.density import density
 from frustra.io import write_trajectory
 from frustra.io.volumes import read_chgcar, read_cube
 from frustra.plots.density import plot_density, plot_projections

@@ -12,7 +12,7 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
-from frustra.cli_rdf import rdf
+from frustra.cli.rdf import rdf
 from frustra.io import TrajectoryHints, write_trajectory
 from frustra.plots.rdf import plot_rdf
 from frustra.surveys.rdf import RdfSettings, rdf_of

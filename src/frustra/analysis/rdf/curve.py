@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from frustra.analysis.markers import widened
-from frustra.analysis.rdf import PairDistribution, ratio
+from frustra.analysis.rdf.pairs import PairDistribution, ratio
 from frustra.arrays import Array
 from frustra.errors import AnalysisError
 

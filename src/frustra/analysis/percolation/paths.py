@@ -9,9 +9,9 @@ from scipy.stats import chi2
 
 from frustra.analysis.hops import Hops
 from frustra.analysis.markers import widened
-from frustra.analysis.percolation import Percolation, PercolationSettings, Threshold
-from frustra.analysis.percolation_levels import Graded, graded_sites, percolation_of
-from frustra.analysis.torus import clusters_of
+from frustra.analysis.percolation.levels import Graded, graded_sites, percolation_of
+from frustra.analysis.percolation.record import Percolation, PercolationSettings, Threshold
+from frustra.analysis.percolation.torus import clusters_of
 from frustra.arrays import Array, BoolArray, IntArray
 from frustra.errors import AnalysisError
 from frustra.sites import Links, Sites

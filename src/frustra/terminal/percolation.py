@@ -5,7 +5,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from frustra.analysis.percolation import Percolation, Threshold
+from frustra.analysis.percolation.record import Percolation, Threshold
 from frustra.stats import Estimate
 from frustra.surveys.percolation import PathPercolation, PercolationSurvey
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from frustra.cli import app
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CELL = ROOT / "examples/li3ycl6/Li3YCl6.cif"
 QUICK = """
 [prepare]

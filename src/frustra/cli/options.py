@@ -84,7 +84,7 @@ def save_figure(path: Path, draw: "Callable[[], Any]") -> None:
 @contextmanager
 def told(quiet: bool) -> "Iterator[Callable[[str], None]]":
     """Give a function that shows what is being done; one that shows nothing where `quiet`."""
-    from frustra.terminal_transport import telling  # noqa: PLC0415
+    from frustra.terminal.transport import telling  # noqa: PLC0415
 
     if quiet:
         yield lambda _: None

@@ -16,7 +16,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from frustra.campaign import trajectories
-from frustra.cli_sites import sites
+from frustra.cli.sites import sites
 from frustra.io import write_frames, write_structure, write_trajectory
 from frustra.trajectory import Trajectory
 from tests.helpers import LYC

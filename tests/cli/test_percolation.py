@@ -11,9 +11,9 @@ from ase.build import bulk
 from click.testing import Result
 from typer.testing import CliRunner
 
-from frustra.analysis.percolation import PercolationSettings
-from frustra.analysis.percolation_states import percolation_of_states
-from frustra.cli_percolation import percolation
+from frustra.analysis.percolation.record import PercolationSettings
+from frustra.analysis.percolation.states import percolation_of_states
+from frustra.cli.percolation import percolation
 from frustra.io import write_trajectory
 from frustra.plots.percolation import plot_paths, plot_percolation, plot_state_percolation
 from frustra.surveys.percolation import PathPercolation, paths_through

@@ -8,7 +8,7 @@ from ase.build import bulk
 from typer.testing import CliRunner
 
 import frustra.surveys.hops
-from frustra.cli_hops import hops
+from frustra.cli.hops import hops
 from frustra.io import write_trajectory
 from frustra.io.hops import read_hops
 from frustra.sites import Sites

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from frustra.analysis.percolation import Percolation, PercolationSettings
-from frustra.analysis.percolation_levels import graded_sites, percolation_of
+from frustra.analysis.percolation.levels import graded_sites, percolation_of
+from frustra.analysis.percolation.record import Percolation, PercolationSettings
 from frustra.arrays import Array, BoolArray, IntArray
 from frustra.errors import AnalysisError, DataError
 from frustra.sites import Sites

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from frustra.cli_errors import plain_errors
-from frustra.cli_options import (
+from frustra.cli.errors import plain_errors
+from frustra.cli.options import (
     Anions,
     Crystal,
     Elements,
@@ -65,7 +65,7 @@ def rdf(  # noqa: PLR0913, PLR0917 - options of a command line
         from frustra.plots.rdf import plot_rdf  # noqa: PLC0415
         from frustra.surveys.rdf import RdfSettings, rdf_of  # noqa: PLC0415
         from frustra.surveys.rdf_results import rdf_columns, rdf_result  # noqa: PLC0415
-        from frustra.terminal_rdf import print_rdf  # noqa: PLC0415
+        from frustra.terminal.rdf import print_rdf  # noqa: PLC0415
 
         by: Literal["", "kind", "label"] = "label" if by_label else "kind" if by_site else ""
         settings = RdfSettings(_pairs(pairs), rmax, thickness, frames, method, by)

@@ -12,13 +12,12 @@ from typing import Literal
 
 import numpy as np
 
-from frustra.analysis.rdf import FRAMES, PairDistribution, Shells, frames_of, shells_of, stride_of
+from frustra.analysis.rdf.pairs import FRAMES, PairDistribution, Shells, frames_of, shells_of, stride_of
 from frustra.arrays import Array, IntArray
-from frustra.errors import AnalysisError, DataError
+from frustra.errors import DataError
 from frustra.sites import SITE_KINDS, Sites
-from frustra.snapshots import Snapshots
 from frustra.states import StateTable
-from frustra.trajectory import Frames, Trajectory
+from frustra.trajectory import Frames
 from frustra.visits import Visits
 
 NOWHERE = "nowhere"
@@ -160,20 +159,3 @@ def energy_classes(table: StateTable, limits: tuple[float, float] | None = None)
     energies = table["energy"][order].reshape(frames, ions)
     low, high = np.quantile(energies, (1 / 3, 2 / 3)) if limits is None else limits
     return Classes((energies > low).astype(np.int64) + (energies > high), THIRDS)
-
-
-def relaxed_frames(snapshots: Snapshots) -> Trajectory:
-    """Return relaxed snapshots as frames, to be looked at in their order.
-
-    Raises
-    ------
-    AnalysisError
-        No snapshots.
-    """
-    if not len(snapshots):
-        raise AnalysisError("no snapshots", "at least one")
-    cells = np.broadcast_to(snapshots.cell, (len(snapshots), 3, 3))
-    times = np.diff(snapshots.time)
-    step = float(times.mean()) if len(times) and times.mean() > 0 else 1.0
-    known = snapshots.temperature if snapshots.temperature > 0 else np.nan
-    return Trajectory(snapshots.positions, cells, snapshots.numbers, step, known)

@@ -12,8 +12,8 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
 from frustra.analysis.markers import widened
-from frustra.analysis.rdf import PairDistribution, ratio
-from frustra.analysis.rdf_curve import BLOCKS, Blocks, blocks_of, radial
+from frustra.analysis.rdf.curve import BLOCKS, Blocks, blocks_of, radial
+from frustra.analysis.rdf.pairs import PairDistribution, ratio
 from frustra.arrays import Array, BoolArray
 from frustra.errors import AnalysisError
 from frustra.stats import Estimate, block_means

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frustra.analysis.percolation import (
+from frustra.analysis.percolation.record import (
     Curve,
     Percolation,
     PercolationSettings,
@@ -14,7 +14,7 @@ from frustra.analysis.percolation import (
     Shuffled,
     Threshold,
 )
-from frustra.analysis.torus import Growth, grow
+from frustra.analysis.percolation.torus import Growth, grow
 from frustra.arrays import Array, BoolArray
 from frustra.errors import AnalysisError
 from frustra.sites import Links, Sites

@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from frustra.cli_analysis import arrhenius, transport
-from frustra.cli_errors import plain_errors, stdout_to_stderr
+from frustra.cli.density import density
+from frustra.cli.errors import plain_errors, stdout_to_stderr
+from frustra.cli.hops import hops
+from frustra.cli.percolation import percolation
+from frustra.cli.rdf import rdf
+from frustra.cli.sites import sites
+from frustra.cli.transport import arrhenius, transport
 from frustra.errors import DataError, StudyError
 
 if TYPE_CHECKING:
@@ -118,7 +123,7 @@ def refine(
     failed: list[Failure] = []
     with plain_errors():
         from frustra.campaign.refine import extend_study, plan_of  # noqa: PLC0415
-        from frustra.terminal_refine import print_plan  # noqa: PLC0415
+        from frustra.terminal.refine import print_plan  # noqa: PLC0415
 
         plan = plan_of(folder, material, cost, target)
         if as_json:
@@ -139,7 +144,7 @@ def status(
     """Show how far a run is: what is done, running, failed and left."""
     with plain_errors():
         from frustra.campaign.ledger import status_of  # noqa: PLC0415
-        from frustra.terminal import print_status  # noqa: PLC0415
+        from frustra.terminal.run import print_status  # noqa: PLC0415
 
         print_status(status_of(folder))
 
@@ -154,7 +159,7 @@ def _refuse_foreign(root: Path) -> None:
 
 def _print_estimate(settings: "Study", materials: "list[Material]", workers: int) -> None:
     from frustra.campaign.estimate import estimate  # noqa: PLC0415
-    from frustra.terminal import print_estimate  # noqa: PLC0415
+    from frustra.terminal.run import print_estimate  # noqa: PLC0415
 
     print_estimate(settings.name, estimate(materials, workers), materials)
 
@@ -168,7 +173,7 @@ def _run(
     from frustra.campaign.pipeline import run_study, write_results  # noqa: PLC0415
     from frustra.campaign.study import write_copy  # noqa: PLC0415
     from frustra.report import write_report  # noqa: PLC0415
-    from frustra.terminal import Display, print_failures, print_summary  # noqa: PLC0415
+    from frustra.terminal.run import Display, print_failures, print_summary  # noqa: PLC0415
 
     root = materials[0].context.root
     (root / "steps").mkdir(parents=True, exist_ok=True)  # marks the folder as a run's
@@ -197,7 +202,7 @@ def check_potential(
 ) -> None:
     """Check that a potential keeps its promises; exit code 1 if it is not fit for MD."""
     with plain_errors():
-        from frustra.terminal_check import list_families, print_check  # noqa: PLC0415
+        from frustra.terminal.check import list_families, print_check  # noqa: PLC0415
 
         if families:
             typer.echo(list_families(as_json=as_json))
@@ -224,8 +229,5 @@ def _checked(model: str, structure: Path | None) -> "PotentialReport":
     return check(load_potential(model), atoms)
 
 
-app.command()(transport)
-app.command()(arrhenius)
-
-if __name__ == "__main__":
-    main()
+for command in (transport, arrhenius, sites, hops, percolation, rdf, density):
+    app.command()(command)

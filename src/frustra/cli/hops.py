@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from frustra.cli_errors import plain_errors
-from frustra.cli_options import (
+from frustra.cli.errors import plain_errors
+from frustra.cli.options import (
     Anions,
     Crystal,
     Elements,
@@ -60,7 +60,7 @@ def hops(  # noqa: PLR0913, PLR0917 - options of a command line
         from frustra.plots.hops import plot_hops  # noqa: PLC0415
         from frustra.surveys.hop_results import hops_result  # noqa: PLC0415
         from frustra.surveys.hops import SiteOptions, hop_table, survey_hops  # noqa: PLC0415
-        from frustra.terminal_hops import print_hops  # noqa: PLC0415
+        from frustra.terminal.hops import print_hops  # noqa: PLC0415
 
         settings = _settings(settle, window)
         hints = hints_from(timestep, temperature, elements, positions)

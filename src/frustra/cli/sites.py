@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from frustra.cli_errors import plain_errors
-from frustra.cli_options import (
+from frustra.cli.errors import plain_errors
+from frustra.cli.options import (
     Anions,
     Crystal,
     Elements,
@@ -75,7 +75,7 @@ def sites(  # noqa: PLR0913, PLR0917 - options of a command line
         from frustra.io.structures import write_sites  # noqa: PLC0415
         from frustra.surveys.site_results import sites_answer  # noqa: PLC0415
         from frustra.surveys.site_table import occupied_at  # noqa: PLC0415
-        from frustra.terminal_sites import print_sites  # noqa: PLC0415
+        from frustra.terminal.sites import print_sites  # noqa: PLC0415
 
         if symmetry is not None and not 0 < symmetry <= 1:
             raise StudyError(f"--symmetry {symmetry:g}", "above 0 and up to 1 Å")

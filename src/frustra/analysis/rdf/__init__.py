@@ -1,0 +1,1 @@
+"""Radial distribution functions: pairs counted, curves with errors, first peaks, classes of atoms."""

@@ -1,0 +1,5 @@
+"""`python -m frustra.cli`."""
+
+from frustra.cli.app import main
+
+main()
