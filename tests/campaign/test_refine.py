@@ -16,8 +16,8 @@ from frustra.campaign.study import load_study
 from frustra.cli import app
 from frustra.io import read_json, write_json
 from tests.campaign.program import complete, finished, frustra, redone, study
+from tests.cli.test_app import refused
 from tests.helpers import LYC
-from tests.test_cli import refused
 
 LADDER = "temperatures = [400, 500, 700]"
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from frustra.cli import app
 from frustra.engines.zoo import FAMILIES
-from tests.test_cli import refused
+from tests.cli.test_app import refused
 
 TOY = """
 import os

@@ -14,11 +14,13 @@ from frustra.cli.options import (
     Json,
     Plot,
     Positions,
+    SitesFrom,
     Specie,
     Temperature,
     Timestep,
+    choice_from,
     hints_from,
-    names_from,
+    of_run,
     print_json,
     save_figure,
     told,
@@ -46,6 +48,7 @@ def hops(  # noqa: PLR0913, PLR0917 - options of a command line
     ] = False,
     structure: Crystal = None,
     anions: Anions = "",
+    sites_from: SitesFrom = "anions",
     timestep: Timestep = None,
     temperature: Temperature = None,
     elements: Elements = "",
@@ -59,16 +62,17 @@ def hops(  # noqa: PLR0913, PLR0917 - options of a command line
         from frustra.io.hops import write_hops  # noqa: PLC0415
         from frustra.plots.hops import plot_hops  # noqa: PLC0415
         from frustra.surveys.hop_results import hops_result  # noqa: PLC0415
-        from frustra.surveys.hops import SiteOptions, hop_table, survey_hops  # noqa: PLC0415
+        from frustra.surveys.hops import hop_table, survey_hops  # noqa: PLC0415
         from frustra.terminal.hops import print_hops  # noqa: PLC0415
 
         settings = _settings(settle, window)
         hints = hints_from(timestep, temperature, elements, positions)
+        choice = choice_from(anions, structure, sites_from)
+        files, specie, choice = of_run(files, specie, choice)
         if not specie:
             raise StudyError("no mobile element", "one such as Li", "name it: --specie")
         with told(quiet=as_json) as tell:
-            where = SiteOptions(names_from(anions), structure, by_label)
-            survey = survey_hops(files, specie, hints, settings, where, tell)
+            survey = survey_hops(files, specie, hints, settings, choice, by_label, tell)
         if table is not None:
             write_hops(table, hop_table(survey))
         if plot is not None:

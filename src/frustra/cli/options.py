@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from frustra.io.hints import TrajectoryHints
+    from frustra.surveys.sites import SiteChoice
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Plot = Annotated[Path | None, typer.Option(help="Write the figure to this file (.png, .svg, .pdf).")]
@@ -34,6 +35,13 @@ Crystal = Annotated[
     Path | None,
     typer.Option(
         help="A crystal whose framework gives the sites; by default the mean framework of the trajectory."
+    ),
+]
+SitesFrom = Annotated[
+    str,
+    typer.Option(
+        help="anions: polyhedra of anions; density: maxima of the mobile ion's density, where no anions form "
+        "a lattice."
     ),
 ]
 Timestep = Annotated[
@@ -59,6 +67,40 @@ def hints_from(
 def names_from(text: str) -> tuple[str, ...] | None:
     """Return the names of a list such as Li,Y,Cl; None of an empty one."""
     return tuple(e.strip() for e in text.split(",")) if text else None
+
+
+def choice_from(
+    anions: str, structure: Path | None, sites_from: str, symmetry: float | None = None
+) -> "SiteChoice":
+    """Return which sites the options ask for."""
+    from frustra.surveys.sites import SiteChoice  # noqa: PLC0415
+
+    if sites_from not in {"anions", "density"}:
+        raise StudyError(f"sites from {sites_from!r}", "anions or density")
+    return SiteChoice(names_from(anions), structure, symmetry, sites_from == "density")
+
+
+def of_run(
+    files: list[Path], specie: str, choice: "SiteChoice", material: str = ""
+) -> "tuple[list[Path], str, SiteChoice]":
+    """Return a run's trajectories, mobile element and anions where its folder is given."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    from frustra.campaign.trajectories import is_run, run_files  # noqa: PLC0415
+
+    runs = [path for path in files if is_run(path)]
+    if not runs:
+        return files, specie, choice
+    if len(files) > 1:
+        raise StudyError(f"{len(files)} paths, one of them the run {runs[0]}", "a run alone")
+    found = run_files(runs[0], material)
+    if specie not in {"", found.specie}:
+        raise StudyError(
+            f"--specie {specie}", f"{found.specie}, the mobile element of the run", "leave it away"
+        )
+    if not (choice.anions or choice.from_density):
+        choice = replace(choice, anions=found.anions)
+    return list(found.trajectories), found.specie, choice
 
 
 def print_json(content: dict[str, Any]) -> None:

@@ -13,11 +13,13 @@ from frustra.cli.options import (
     Json,
     Plot,
     Positions,
+    SitesFrom,
     Specie,
     Temperature,
     Timestep,
+    choice_from,
     hints_from,
-    names_from,
+    of_run,
     print_json,
     save_figure,
     told,
@@ -33,6 +35,7 @@ def percolation(  # noqa: PLR0913, PLR0917 - options of a command line
     specie: Specie = "",
     structure: Crystal = None,
     anions: Anions = "",
+    sites_from: SitesFrom = "anions",
     links: Annotated[
         str, typer.Option(help="Which sites are neighbours: those that share faces, or also edges.")
     ] = "faces",
@@ -56,12 +59,14 @@ def percolation(  # noqa: PLR0913, PLR0917 - options of a command line
         from frustra.surveys.percolation_results import percolation_answer  # noqa: PLC0415
         from frustra.terminal.percolation import print_percolation  # noqa: PLC0415
 
+        choice = choice_from(anions, structure, sites_from)
+        files, specie, choice = of_run(files, specie, choice)
         if not specie:
             raise StudyError("no mobile element", remedy="name it: --specie Li")
         settings = _settings(links, shuffle, least_occupancy)
         hints = hints_from(timestep, temperature, elements, positions)
         with told(quiet=as_json) as tell:
-            survey = percolation_survey(files, specie, hints, settings, names_from(anions), structure, tell)
+            survey = percolation_survey(files, specie, hints, settings, choice, tell)
         if plot is not None:
             save_figure(plot, lambda: plot_paths(survey.temperatures)[0])
         if as_json:

@@ -14,11 +14,14 @@ from frustra.cli.options import (
     Json,
     Plot,
     Positions,
+    SitesFrom,
     Specie,
     Temperature,
     Timestep,
+    choice_from,
     hints_from,
     names_from,
+    of_run,
     print_json,
     save_figure,
     told,
@@ -48,6 +51,7 @@ def rdf(  # noqa: PLR0913, PLR0917 - options of a command line
     ] = False,
     structure: Crystal = None,
     anions: Anions = "",
+    sites_from: SitesFrom = "anions",
     method: Annotated[
         str, typer.Option(help="counts, or the published convention: pymatgen (with --bin 0.1).")
     ] = "counts",
@@ -69,9 +73,11 @@ def rdf(  # noqa: PLR0913, PLR0917 - options of a command line
 
         by: Literal["", "kind", "label"] = "label" if by_label else "kind" if by_site else ""
         settings = RdfSettings(_pairs(pairs), rmax, thickness, frames, method, by)
+        choice = choice_from(anions, structure, sites_from)
+        files, specie, choice = of_run(files, specie, choice)
         hints = hints_from(timestep, temperature, elements, positions)
         with told(quiet=as_json) as tell:
-            survey = rdf_of(files, specie, hints, settings, names_from(anions), structure, tell)
+            survey = rdf_of(files, specie, hints, settings, choice, tell)
         if csv is not None:
             write_csv(csv, rdf_columns(survey))
         if plot is not None:

@@ -1,6 +1,5 @@
 """The command `frustra sites`."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,11 +13,13 @@ from frustra.cli.options import (
     Json,
     Plot,
     Positions,
+    SitesFrom,
     Specie,
     Temperature,
     Timestep,
+    choice_from,
     hints_from,
-    names_from,
+    of_run,
     print_json,
     save_figure,
     told,
@@ -31,17 +32,7 @@ if TYPE_CHECKING:
     from frustra.io.hints import TrajectoryHints
     from frustra.surveys.runs import Tell
     from frustra.surveys.site_table import SiteSurvey
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What is to be looked at, and how."""
-
-    files: list[Path]
-    specie: str
-    anions: tuple[str, ...] | None
-    crystal: Path | None
-    symmetry: float | None
+    from frustra.surveys.sites import SiteChoice
 
 
 def sites(  # noqa: PLR0913, PLR0917 - options of a command line
@@ -54,6 +45,7 @@ def sites(  # noqa: PLR0913, PLR0917 - options of a command line
     specie: Specie = "",
     anions: Anions = "",
     structure: Crystal = None,
+    sites_from: SitesFrom = "anions",
     symmetry: Annotated[
         float | None,
         typer.Option(
@@ -77,12 +69,11 @@ def sites(  # noqa: PLR0913, PLR0917 - options of a command line
         from frustra.surveys.site_table import occupied_at  # noqa: PLC0415
         from frustra.terminal.sites import print_sites  # noqa: PLC0415
 
-        if symmetry is not None and not 0 < symmetry <= 1:
-            raise StudyError(f"--symmetry {symmetry:g}", "above 0 and up to 1 Å")
         hints = hints_from(timestep, temperature, elements, positions)
-        asked = _of_run(_Asked(files, specie, names_from(anions), structure, symmetry), material)
+        choice = choice_from(anions, structure, sites_from, symmetry)
+        files, specie, choice = of_run(files, specie, choice, material)
         with told(quiet=as_json) as tell:
-            survey = _survey(asked, hints, tell)
+            survey = _survey(files, specie, hints, choice, tell)
         answer = sites_answer(survey)
         held = None if survey.coldest is None else survey.coldest.occupancy.per_site
         if cif is not None:
@@ -95,39 +86,23 @@ def sites(  # noqa: PLR0913, PLR0917 - options of a command line
             print_sites(survey, answer)
 
 
-def _of_run(asked: _Asked, material: str) -> _Asked:
-    """Return the trajectories, mobile element and anions of a run where the folder of one is given."""
-    from frustra.campaign.trajectories import is_run, run_files  # noqa: PLC0415
-
-    runs = [path for path in asked.files if is_run(path)]
-    if not runs:
-        return asked
-    if len(asked.files) > 1:
-        raise StudyError(f"{len(asked.files)} paths, one of them the run {runs[0]}", "a run alone")
-    found = run_files(runs[0], material)
-    if asked.specie not in {"", found.specie}:
-        raise StudyError(
-            f"--specie {asked.specie}", f"{found.specie}, the mobile element of the run", "leave it away"
-        )
-    anions = asked.anions or found.anions
-    return _Asked(list(found.trajectories), found.specie, anions, asked.crystal, asked.symmetry)
-
-
-def _survey(asked: _Asked, hints: "TrajectoryHints", tell: "Tell") -> "SiteSurvey":
+def _survey(
+    files: list[Path], specie: str, hints: "TrajectoryHints", choice: "SiteChoice", tell: "Tell"
+) -> "SiteSurvey":
     from frustra.io.structures import is_crystal  # noqa: PLC0415
     from frustra.surveys.site_table import crystal_survey, elements_in, run_survey  # noqa: PLC0415
 
-    first = asked.files[0]
-    alone = len(asked.files) == 1 and not first.is_dir() and is_crystal(first)
-    if not asked.specie:
-        known = elements_in(first) if alone else _elements_of(asked.files, hints)
+    first = files[0]
+    alone = len(files) == 1 and not first.is_dir() and is_crystal(first)
+    if not specie:
+        known = elements_in(first) if alone else _elements_of(files, hints)
         raise DataError("no mobile element", f"one of {', '.join(known)}", "name it: --specie")
     if not alone:
-        return run_survey(asked.files, asked.specie, hints, asked.anions, asked.crystal, asked.symmetry, tell)
-    if asked.crystal is not None:
+        return run_survey(files, specie, hints, choice, tell)
+    if choice.crystal is not None:
         raise StudyError(f"the crystal {first} and --structure", "one of them", "leave --structure away")
     tell("finding the sites")
-    return crystal_survey(first, asked.specie, asked.anions, asked.symmetry)
+    return crystal_survey(first, specie, choice)
 
 
 def _drawn(survey: "SiteSurvey") -> "Axes":

@@ -25,7 +25,7 @@ from frustra.io.hints import TrajectoryHints
 from frustra.io.hops import HOP_COLUMNS
 from frustra.sites.record import Sites
 from frustra.surveys.runs import Tell
-from frustra.surveys.sites import Places, places_of
+from frustra.surveys.sites import Places, SiteChoice, places_of
 from frustra.units import FS
 
 SEED = 0
@@ -39,18 +39,6 @@ LOST = 0.01
 
 BRIEF = 3
 """Frames: where half of the stays are shorter, hops are missed."""
-
-
-@dataclass(frozen=True)
-class SiteOptions:
-    """Which sites, and how their classes are named."""
-
-    anions: tuple[str, ...] | None = None
-    """Elements whose polyhedra are the sites; by default every anion element."""
-    crystal: Path | None = None
-    """File of the crystal whose framework gives the sites; by default the mean one of the runs."""
-    by_label: bool = False
-    """Whether pathways are told apart by the labels of the sites, rather than by their kinds."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +84,8 @@ def survey_hops(
     specie: str,
     hints: TrajectoryHints,
     settings: HopSettings,
-    where: SiteOptions,
+    choice: SiteChoice = SiteChoice(),  # noqa: B008 - frozen
+    by_label: bool = False,
     tell: Tell = lambda _: None,
 ) -> HopSurvey:
     """Find the hops of the mobile ions at every temperature, and what follows from them.
@@ -107,8 +96,10 @@ def survey_hops(
         As for `places_of`.
     settings
         What counts as a hop.
-    where
-        What the sites are.
+    choice
+        Which sites.
+    by_label
+        Whether pathways are told apart by the labels of the sites, rather than by their kinds.
     tell
         Called with what is being done.
 
@@ -118,10 +109,10 @@ def survey_hops(
         A file that cannot be read, a crystal without sites, or a run too short for a hop.
     """
     found = []
-    for places in places_of(paths, specie, hints, where.anions, where.crystal, tell):
+    for places in places_of(paths, specie, hints, choice, tell):
         at = f" at {places.temperature:g} K" if np.isfinite(places.temperature) else ""
         tell(f"looking for hops{at}")
-        found.append(hops_at(places, settings, where.by_label))
+        found.append(hops_at(places, settings, by_label))
     found.sort(key=lambda f: np.nan_to_num(f.temperature))
     energies = activations_of([f.temperature for f in found], [f.pathways for f in found])
     return HopSurvey(specie, settings, tuple(found), energies)

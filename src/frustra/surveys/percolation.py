@@ -19,7 +19,7 @@ from frustra.errors import AnalysisError
 from frustra.io.hints import TrajectoryHints
 from frustra.sites import Sites
 from frustra.surveys.runs import Tell
-from frustra.surveys.sites import places_of
+from frustra.surveys.sites import SiteChoice, places_of
 from frustra.visits import Visits
 
 
@@ -58,8 +58,7 @@ def percolation_survey(
     specie: str,
     hints: TrajectoryHints,
     settings: PercolationSettings,
-    anions: Sequence[str] | None = None,
-    crystal: Path | None = None,
+    choice: SiteChoice = SiteChoice(),  # noqa: B008 - frozen
     tell: Tell = lambda _: None,
 ) -> PercolationSurvey:
     """Derive the percolation of visited sites and of hops at every temperature.
@@ -72,8 +71,8 @@ def percolation_survey(
         The mobile element.
     settings
         Which sites are neighbours, and how errors come about.
-    anions, crystal
-        Elements whose polyhedra are the sites, and the crystal that gives them; as for `places_of`.
+    choice
+        Which sites.
     tell
         Called with what is being done.
 
@@ -84,7 +83,7 @@ def percolation_survey(
     """
     found: list[PathPercolation] = []
     notes: list[str] = []
-    for places in places_of(paths, specie, hints, anions, crystal, tell):
+    for places in places_of(paths, specie, hints, choice, tell):
         tell(f"looking for ways through {len(places.sites)} sites")
         found.append(paths_through(places.sites, places.visits, places.temperature, settings))
         notes += places.notes

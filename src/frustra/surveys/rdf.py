@@ -17,7 +17,7 @@ from frustra.geometry import minkowski, perpendicular_heights
 from frustra.io.hints import TrajectoryHints
 from frustra.stats import Line, fit_line
 from frustra.surveys.runs import Runs, Tell, runs_by_temperature
-from frustra.surveys.sites import Places, places_of
+from frustra.surveys.sites import Places, SiteChoice, places_of
 from frustra.trajectory import Frames
 
 REMEMBERED = 1.5
@@ -117,8 +117,7 @@ def rdf_of(
     specie: str,
     hints: TrajectoryHints,
     settings: RdfSettings,
-    anions: tuple[str, ...] | None = None,
-    crystal: Path | None = None,
+    choice: SiteChoice = SiteChoice(),  # noqa: B008 - frozen
     tell: Tell = lambda _: None,
 ) -> RdfSurvey:
     """Return g(r) of pairs of elements at every temperature of some trajectories.
@@ -131,8 +130,8 @@ def rdf_of(
         The mobile element; it is not needed where the pairs are given.
     settings
         What is counted, and how.
-    anions, crystal
-        As for `places_of`, which tells the sites.
+    choice
+        Which sites, where ions are told apart by them.
     tell
         Called with what is being done.
 
@@ -148,7 +147,7 @@ def rdf_of(
     if not specie and (settings.by_site or not settings.pairs):
         raise StudyError("no mobile element", "one such as Li", "name it: --specie")
     ladder: Iterable[Places | Runs] = (
-        places_of(paths, specie, hints, anions, crystal, tell)
+        places_of(paths, specie, hints, choice, tell)
         if settings.by_site
         else runs_by_temperature(paths, hints, tell)
     )

@@ -1,13 +1,11 @@
 """From anyone's crystal or runs to a table of its sites: their classes, neighbours, and who is in them."""
 
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import spglib
 from ase import Atoms
 from ase.data import atomic_numbers
 
@@ -17,10 +15,10 @@ from frustra.errors import DataError
 from frustra.io import read_structure
 from frustra.io.hints import TrajectoryHints
 from frustra.sites import Sites, sites_of
-from frustra.sites.symmetry import SYMMETRY, TOLERANCES
+from frustra.sites.symmetry import SYMMETRY, space_group_of
 from frustra.structures import anions_of, formula, indices_of
 from frustra.surveys.runs import Tell
-from frustra.surveys.sites import MEAN_SYMMETRY, places_of
+from frustra.surveys.sites import MEAN_SYMMETRY, Places, SiteChoice, places_of
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,9 @@ def elements_in(path: Path) -> list[str]:
 
 
 def crystal_survey(
-    path: Path, specie: str, anions: Sequence[str] | None = None, symmetry: float | None = None
+    path: Path,
+    specie: str,
+    choice: SiteChoice = SiteChoice(),  # noqa: B008 - frozen
 ) -> SiteSurvey:
     """Find the sites of a crystal.
 
@@ -112,10 +112,8 @@ def crystal_survey(
         A file that ASE reads.
     specie
         The mobile element; the crystal need not hold any of it.
-    anions
-        Elements whose polyhedra are the sites; by default every anion element of the framework.
-    symmetry
-        How far atoms may be off their symmetric places, Å; 0.1 by default.
+    choice
+        Which sites; without a density, which a crystal does not have.
 
     Raises
     ------
@@ -123,9 +121,11 @@ def crystal_survey(
         A file that cannot be read, no such element, or a framework without sites.
     """
     require_element(specie)
+    if choice.from_density:
+        raise DataError(f"{path} is a crystal", "a trajectory, for sites from the density")
     atoms = read_structure(path)
-    around = anions_of(atoms, specie, anions)
-    tolerance = symmetry or SYMMETRY
+    around = anions_of(atoms, specie, choice.anions)
+    tolerance = choice.symmetry or SYMMETRY
     sites = sites_of(atoms, around, specie, tolerance)
     absent = len(indices_of(atoms, specie)) == 0
     notes = [f"no {specie} in {path}: all atoms count as framework"] if absent else []
@@ -136,19 +136,15 @@ def run_survey(
     paths: Sequence[Path],
     specie: str,
     hints: TrajectoryHints,
-    anions: Sequence[str] | None = None,
-    crystal: Path | None = None,
-    symmetry: float | None = None,
+    choice: SiteChoice = SiteChoice(),  # noqa: B008 - frozen
     tell: Tell = lambda _: None,
 ) -> SiteSurvey:
     """Find the sites of runs and how often they are occupied at every temperature.
 
     Parameters
     ----------
-    paths, hints, crystal, tell
+    paths, specie, hints, choice, tell
         As for `places_of`.
-    specie, anions, symmetry
-        As for `crystal_survey`; for the mean of a run, `symmetry` is 0.4 Å by default.
 
     Raises
     ------
@@ -156,22 +152,32 @@ def run_survey(
         As `places_of`.
     """
     require_element(specie)
-    atoms: Atoms | None = None if crystal is None else read_structure(crystal)
     filled: list[Filled] = []
-    found: Sites | None = None
-    for places in places_of(paths, specie, hints, anions, crystal, tell, symmetry):
-        if found is None or atoms is None:
-            found = places.sites
-            around = anions_of(places.runs[0].atoms(0), specie, anions)
-            atoms = atoms or mean_framework(places.runs, specie, around)
+    sites: Sites | None = None
+    atoms: Atoms | None = None
+    around: tuple[str, ...] = ()
+    for places in places_of(paths, specie, hints, choice, tell):
+        if sites is None:
+            sites, (atoms, around) = places.sites, _crystal_of(places, specie, choice)
         tell("counting the ions in the sites")
-        occupancy = occupancy_of(places.visits, found)
+        occupancy = occupancy_of(places.visits, sites)
         frames = sum(len(v) for v in places.visits)
         filled.append(Filled(places.temperature, len(places.runs), frames, occupancy, places.notes))
-    if found is None or atoms is None:
+    if sites is None or atoms is None:
         raise DataError("no trajectory", "one at least", "check the paths")
-    tolerance = symmetry or (MEAN_SYMMETRY if crystal is None else SYMMETRY)
-    return _survey(specie, around, atoms, found, tolerance, filled, [])
+    tolerance = choice.symmetry or (MEAN_SYMMETRY if choice.crystal is None else SYMMETRY)
+    return _survey(specie, around, atoms, sites, tolerance, filled, [])
+
+
+def _crystal_of(places: Places, specie: str, choice: SiteChoice) -> tuple[Atoms, tuple[str, ...]]:
+    """Return the atoms among which the sites are, and the elements of their vertices."""
+    first = places.runs[0].atoms(0)
+    if choice.from_density:
+        return first, ()
+    around = anions_of(first, specie, choice.anions)
+    if choice.crystal is not None:
+        return read_structure(choice.crystal), around
+    return mean_framework(places.runs, specie, around), around
 
 
 def require_element(specie: str) -> None:
@@ -194,7 +200,7 @@ def _survey(
     fixed = atoms[np.array(atoms.get_chemical_symbols()) != specie]
     crowded = Counter(h for h in sites.held.tolist() if "+" in h)
     notes += [f"{n} polyhedra hold several cations ({h}): check --anions" for h, n in crowded.items()]
-    group = _space_group(fixed, symmetry)
+    group = space_group_of(fixed, symmetry)
     if not any(sites.wyckoff):
         alone = f"; the framework alone has {group}" if group not in {"", "P1 (1)"} else ""
         notes.append(
@@ -204,20 +210,6 @@ def _survey(
     if several:
         notes.append(f"the sites are those of the mean framework at {filled[0].temperature:g} K")
     return SiteSurvey(specie, anions, atoms, sites, group, tuple(filled), tuple(notes))
-
-
-def _space_group(framework: Atoms, symmetry: float) -> str:
-    cell = (framework.cell.tolist(), framework.get_scaled_positions().tolist(), framework.numbers.tolist())
-    with warnings.catch_warnings():  # spglib warns that some day it will raise in place of returning None
-        warnings.simplefilter("ignore", DeprecationWarning)
-        for part in TOLERANCES:
-            try:
-                found = spglib.get_spacegroup(cell, symprec=part * symmetry)
-            except spglib.SpglibError:
-                continue
-            if found:
-                return str(found)
-    return ""
 
 
 def title_of(survey: SiteSurvey) -> str:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from frustra.analysis.assignment import visits_of
 from frustra.analysis.framework import mean_framework
-from frustra.errors import DataError
+from frustra.analysis.volume.ions import ion_density
+from frustra.errors import DataError, StudyError
 from frustra.io import read_structure
 from frustra.io.hints import TrajectoryHints
 from frustra.sites import Sites, sites_of
 from frustra.sites.symmetry import SYMMETRY
 from frustra.structures import anions_of, indices_of
+from frustra.surveys.density import maxima_of_density
 from frustra.surveys.runs import Tell, runs_by_temperature
 from frustra.trajectory import Frames
 from frustra.visits import Visits
@@ -36,19 +38,37 @@ class Places:
     """What the readers had to say, and what is doubtful about the places."""
 
 
+@dataclass(frozen=True)
+class SiteChoice:
+    """Which sites."""
+
+    anions: tuple[str, ...] | None = None
+    """Elements whose polyhedra are the sites; by default every anion element of the framework."""
+    crystal: Path | None = None
+    """File of a crystal with the atoms of the runs in the same order; by default their mean framework."""
+    symmetry: float | None = None
+    """How far atoms may be off their symmetric places, Å; by default 0.1 in a crystal, 0.4 in a mean."""
+    from_density: bool = False
+    """Whether the sites are the maxima of the mobile ion's density instead, for want of an anion lattice."""
+
+    def __post_init__(self) -> None:
+        if self.from_density and (self.anions or self.crystal):
+            raise StudyError("sites from the density and from anions or a crystal", "one of them")
+        if self.symmetry is not None and not 0 < self.symmetry <= 1:
+            raise StudyError(f"a symmetry to within {self.symmetry:g} Å", "above 0 and up to 1 Å")
+
+
 def places_of(
     paths: Sequence[Path],
     specie: str,
     hints: TrajectoryHints,
-    anions: Sequence[str] | None = None,
-    crystal: Path | None = None,
+    choice: SiteChoice = SiteChoice(),
     tell: Tell = lambda _: None,
-    symmetry: float | None = None,
 ) -> Iterator[Places]:
     """Give the sites and their visitors at each temperature, the coldest first.
 
-    The sites are those of the mean framework of the first temperature's runs, or of a crystal; they follow
-    the anions of every frame at every temperature.
+    The sites are those of the mean framework of the first temperature's runs, of a crystal, or the maxima of
+    the mobile ion's density in those runs; polyhedra follow the anions of every frame at every temperature.
 
     Parameters
     ----------
@@ -58,15 +78,10 @@ def places_of(
         The mobile element.
     hints
         What the files do not tell.
-    anions
-        Elements whose polyhedra are the sites; by default every anion element of the framework.
-    crystal
-        File of a crystal with the same atoms in the same order.
+    choice
+        Which sites.
     tell
         Called with what is being done.
-    symmetry
-        How far atoms may be off their symmetric places, Å; by default 0.1 in a crystal and 0.4 in the mean of
-        a run.
 
     Raises
     ------
@@ -77,14 +92,20 @@ def places_of(
     for runs, notes in runs_by_temperature(paths, hints, tell):
         if sites is None:
             tell("finding the sites")
-            if crystal is not None:
-                sites = crystal_sites(crystal, specie, anions, symmetry or SYMMETRY)
-            else:
-                sites = run_sites(runs, specie, anions, symmetry or MEAN_SYMMETRY)
+            sites = chosen_sites(runs, specie, choice)
         at = runs[0].temperature
         tell(f"assigning ions to {len(sites)} sites in {sum(len(r) for r in runs)} frames")
         visits = tuple(visits_of(run, sites, specie) for run in runs)
         yield Places(sites, visits, tuple(runs), at, (*notes, *_doubts(visits)))
+
+
+def chosen_sites(runs: Sequence[Frames], specie: str, choice: SiteChoice) -> Sites:
+    """Return the sites that are asked for, of runs at one temperature."""
+    if choice.from_density:
+        return maxima_of_density(ion_density(runs, specie)).sites
+    if choice.crystal is not None:
+        return crystal_sites(choice.crystal, specie, choice.anions, choice.symmetry or SYMMETRY)
+    return run_sites(runs, specie, choice.anions, choice.symmetry or MEAN_SYMMETRY)
 
 
 def crystal_sites(
