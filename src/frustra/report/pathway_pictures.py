@@ -14,6 +14,7 @@ from frustra.plots.hops import plot_hops
 from frustra.plots.percolation import plot_percolation
 from frustra.plots.rdf import plot_rdf
 from frustra.plots.sites import plot_sites
+from frustra.plots.states import plot_doas
 from frustra.plots.style import figure_of
 from frustra.report.picture import Picture
 from frustra.surveys.percolation_results import PercolationResult, ThresholdResult
@@ -34,10 +35,8 @@ def pathway_pictures(analysis: MaterialAnalysis) -> Iterator[Picture]:
         "by a face, lines join sites that share one.",
         figure_of(plot_sites(found.sites)[0]),
         _class_data(result),
+        wide=True,
     )
-    configurations = _configurations(analysis)
-    if configurations is not None:
-        yield configurations
     densities = [t.density for t in found.temperatures if t.density is not None]
     if densities:
         yield Picture(
@@ -53,7 +52,18 @@ def pathway_pictures(analysis: MaterialAnalysis) -> Iterator[Picture]:
                 "departure": [d.departure for d in densities],
                 "scatter": [d.scatter for d in densities],
             },
+            wide=True,
         )
+    yield Picture(
+        "doas_classes",
+        "Density of atomistic states by class of sites",
+        "As above, resolved by what framework cations are around the site.",
+        figure_of(plot_doas(analysis.evidence.densities_by_class)[0]),
+        _doas_data(analysis),
+    )
+    configurations = _configurations(analysis)
+    if configurations is not None:
+        yield configurations
     hops = [t.hops for t in found.temperatures if t.hops is not None]
     if any(h.hops for h in hops):
         yield Picture(
@@ -83,6 +93,18 @@ def pathway_pictures(analysis: MaterialAnalysis) -> Iterator[Picture]:
             figure_of(plot_rdf(found.rdf.pairs)[0]),
             rdf_columns(found.rdf),
         )
+
+
+def _doas_data(analysis: MaterialAnalysis) -> dict[str, Any]:
+    rows = [
+        (d.temperature, name, energy, value)
+        for d in analysis.evidence.densities_by_class
+        for name, values in d.parts.items()
+        for energy, value in zip(d.centres.tolist(), values.tolist(), strict=True)
+        if value
+    ]
+    columns = zip(*rows, strict=True) if rows else ((),) * 4
+    return dict(zip(("T_K", "class", "energy_eV", "density"), map(list, columns), strict=True))
 
 
 def _configurations(analysis: MaterialAnalysis) -> Picture | None:

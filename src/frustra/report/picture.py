@@ -16,3 +16,5 @@ class Picture:
     caption: str
     figure: "Figure"
     data: dict[str, Any]
+    wide: bool = False
+    """Whether it takes the whole width of the page."""
