@@ -306,8 +306,8 @@ def test_one_frame_has_no_scatter_and_any_reading_in_parts_gives_the_same(
     moving = run(np.random.default_rng(9).random((300, 2, 3)), SKEWED)
     assert np.isnan(ion_density([moving.read([0])], "Li").scatter)
     whole = ion_density([moving], "Li")
-    monkeypatch.setattr("frustra.analysis.volume.FEWEST", (7, 8))
-    monkeypatch.setattr("frustra.analysis.volume.BLOCK", 1)
+    monkeypatch.setattr("frustra.analysis.volume.ions.FEWEST", (7, 8))
+    monkeypatch.setattr("frustra.analysis.volume.ions.BLOCK", 1)
     parts = ion_density([moving], "Li")
     assert np.array_equal(parts.values, whole.values)
     assert parts.scatter == whole.scatter

@@ -231,6 +231,6 @@ def test_what_cannot_be_answered_is_one_sentence(ladder: Path, tmp_path: Path) -
     assert "'li'" in complaint(LYC, "--specie", "li")
     assert "no anion Br" in complaint(LYC, "--specie", "Li", "--anions", "Br")
     assert "no file" in complaint(tmp_path / "none.cif", "--specie", "Li")
-    assert "--symmetry -1" in complaint(LYC, "--specie", "Li", "--symmetry", "-1")
+    assert "symmetry to within -1" in complaint(LYC, "--specie", "Li", "--symmetry", "-1")
     assert "--structure" in complaint(LYC, "--specie", "Li", "--structure", LYC)
     assert ".png, .svg or .pdf" in complaint(LYC, "--specie", "Li", "--plot", tmp_path / "sites.jpg")

@@ -31,8 +31,8 @@ def pathway_pictures(analysis: MaterialAnalysis) -> Iterator[Picture]:
     yield Picture(
         "crystal",
         "Sites of the crystal",
-        "Polyhedra of anions that fill space, by their middles; rings touch a framework cation's polyhedron "
-        "by a face, lines join sites that share one.",
+        "Middles of the polyhedra of anions, which fill space; crosses mark those that share a face with the "
+        "polyhedron of a framework cation, lines join sites that share one.",
         figure_of(plot_sites(found.sites)[0]),
         _class_data(result),
         wide=True,
@@ -141,7 +141,7 @@ def _densities(analysis: MaterialAnalysis) -> "Figure":
     from matplotlib.figure import Figure
 
     densities = [t.density for t in analysis.pathways.temperatures if t.density is not None]
-    figure = Figure(figsize=(5.2 * len(densities), 5.0), layout="constrained")
+    figure = Figure(figsize=(5.2 * len(densities), 4.2), layout="constrained")
     for ax, density in zip(figure.subplots(1, len(densities), squeeze=False)[0], densities, strict=True):
         plot_density(density, ax)
     return figure
