@@ -1,8 +1,9 @@
 """Write the reference pages in docs/ from the classes that define what they describe.
 
 docs/settings.md comes from the study's pydantic classes, docs/states.md from the StateTable's
-column specifications and docs/results.md from the records of results.json. Nothing is described
-twice: change a description in its class and run this script again.
+column specifications, docs/results.md from the records of results.json, and docs/answers/ from those
+that commands print with --json. Nothing is described twice: change a description in its class and run
+this script again.
 """
 
 import argparse
@@ -21,6 +22,11 @@ from pydantic.fields import FieldInfo
 from frustra.campaign.results import SCHEMA_VERSION, Results
 from frustra.campaign.study import Study
 from frustra.states import COLUMNS
+from frustra.surveys.density import DensityResult
+from frustra.surveys.hop_results import HopsResult
+from frustra.surveys.percolation_results import PercolationAnswer
+from frustra.surveys.rdf_results import RdfResult
+from frustra.surveys.site_results import SitesAnswer
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -42,6 +48,8 @@ meanings are stored in the file too, as metadata of the columns.
 `energy` is the per-atom energy as the potential gives it. The zero of the density of atomistic
 states is not subtracted: it is `materials.<name>.energy_zero_eV` in `results.json`. Rows of
 snapshots that did not converge are kept here, and left out of the density.
+
+Sites and their labels are defined in [sites.md](sites.md). The density can be resolved by any column.
 """
 
 RESULTS = f"""# results.json
@@ -51,7 +59,8 @@ version rises when a key is removed, renamed or changes its meaning.
 
 Keys carry their units: `T_K` is in K, `mean_eV` in eV. A `Quantity` names its unit itself. `null`
 stands for a number that does not exist, such as the standard error of an upper bound. Standard
-errors are one sigma; `low` and `high` end a 95 % interval; an upper bound is a 95 % limit.
+errors are one sigma; `low` and `high` end a 95 % interval; an upper bound is a 95 % limit. What
+`pathways` means is defined in [sites.md](sites.md).
 
 The conductivities of a study named `li3ycl6`, in Python:
 
@@ -64,6 +73,30 @@ for row in found["materials"]["Li3YCl6"]["temperatures"]:
     print(row["T_K"], row["conductivity"], row["equilibrated"])
 ```
 """
+
+ANSWERS: dict[str, type[BaseModel]] = {
+    "sites": SitesAnswer,
+    "hops": HopsResult,
+    "rdf": RdfResult,
+    "density": DensityResult,
+    "percolation": PercolationAnswer,
+}
+"""What each command prints as one JSON object."""
+
+NOTES = {
+    "density": "`temperatures`\n"
+    "holds one such record each; where there is a single one, its keys stand beside it as well."
+}
+"""What a page says besides."""
+
+ANSWER = """# frustra {command} --json
+
+Keys carry their units. `null` stands for a number that does not exist. Standard errors are one sigma;
+`low` and `high` end a 95 % interval. What the numbers mean is said in [sites.md](../sites.md).{note}
+"""
+
+SHOWN = 3
+"""Paths of a record that are listed; those that stand in more places say how many more."""
 
 TYPES: dict[Any, str] = {
     str: "text",
@@ -184,13 +217,29 @@ def states_page() -> str:
 
 def results_page() -> str:
     """Return docs/results.md."""
-    return page(RESULTS, *(results_section(model, at) for model, at in places().items()))
+    return page(RESULTS, *sections_of(Results))
 
 
-def places() -> dict[type[BaseModel], list[str]]:
-    """Return every record of results.json, outermost first, with the paths where it stands."""
+def answer_page(command: str) -> str:
+    """Return docs/answers/COMMAND.md."""
+    preface = ANSWER.format(command=command, note=f" {NOTES[command]}" if command in NOTES else "")
+    return page(preface, *sections_of(ANSWERS[command]))
+
+
+def sections_of(root: type[BaseModel]) -> list[str]:
+    """Return one section for each record of a file; two of one name could not be linked to."""
+    found = places(root)
+    names = [model.__name__ for model in found]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SystemExit(f"{root.__name__} holds several records named {', '.join(twice)}")
+    return [record_section(model, at) for model, at in found.items()]
+
+
+def places(root: type[BaseModel]) -> dict[type[BaseModel], list[str]]:
+    """Return every record of a file, outermost first, with the paths where it stands."""
     found: dict[type[BaseModel], list[str]] = {}
-    for model, path in walk(Results, ""):
+    for model, path in walk(root, ""):
         found.setdefault(model, []).append(path)
     return found
 
@@ -201,14 +250,23 @@ def walk(model: type[BaseModel], path: str) -> Iterator[tuple[type[BaseModel], s
     for key, field in model.model_fields.items():
         inner = record_in(field.annotation)
         if inner is not None:
-            origin: Any = typing.get_origin(field.annotation)
-            suffix = {dict: ".<name>", list: "[]"}.get(origin, "")
+            suffix = {dict: ".<name>", list: "[]"}.get(container_of(field.annotation), "")
             yield from walk(inner, f"{path}.{key}{suffix}".removeprefix("."))
 
 
-def results_section(model: type[BaseModel], at: Sequence[str]) -> str:
+def container_of(annotation: Any) -> Any:
+    """Return the list or map that an annotation is, or is if not null."""
+    origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return next((typing.get_origin(p) for p in parts if p is not types.NoneType), None)
+    return origin
+
+
+def record_section(model: type[BaseModel], at: Sequence[str]) -> str:
     """Return the keys of one record."""
-    where = ", ".join(f"`{path}`" for path in at if path)
+    where = ", ".join(f"`{path}`" for path in at[:SHOWN] if path)
+    if len(at) > SHOWN:
+        where += f" and {len(at) - SHOWN} more"
     fields = model.model_fields.items()
     rows = [[f"`{key}`", type_name(f.annotation), meaning(f)] for key, f in fields]
     head = [f"## {model.__name__}", summary(model), *([f"Path: {where}"] if where else [])]
@@ -223,8 +281,8 @@ def meaning(field: FieldInfo) -> str:
 
 def undescribed() -> Iterator[str]:
     """Yield every field that neither has a description nor holds a record with a docstring."""
-    models = [model for model, _ in walk(Study, "")] + list(places())
-    for model in models:
+    models = {model for root in (Study, Results, *ANSWERS.values()) for model in places(root)}
+    for model in sorted(models, key=lambda m: m.__name__):
         for key, field in model.model_fields.items():
             if not meaning(field):
                 yield f"{model.__name__}.{key}"
@@ -249,6 +307,7 @@ def main() -> int:
         "settings.md": settings_page(),
         "states.md": states_page(),
         "results.md": results_page(),
+        **{f"answers/{command}.md": answer_page(command) for command in ANSWERS},
     }
     for name in undescribed():
         print(f"no description: {name}", file=sys.stderr)
@@ -256,7 +315,7 @@ def main() -> int:
     for name in changed:
         print(f"docs/{name} {'is out of date: run make docs' if check else 'written'}")
         if not check:
-            DOCS.mkdir(exist_ok=True)
+            (DOCS / name).parent.mkdir(parents=True, exist_ok=True)
             (DOCS / name).write_text(pages[name], encoding="utf-8")
     return int(check and bool(changed))
 

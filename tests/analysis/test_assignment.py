@@ -175,6 +175,22 @@ def test_relaxed_argyrodites_have_the_published_fractions(
     np.testing.assert_allclose(found, published, atol=0.005)
 
 
+@given(seeds)
+def test_without_polyhedra_the_nearest_site_counts_however_few_there_are(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    cell = np.array([[9.0, 0, 0], [4, 8, 0], [3, -3, 11]])
+    crystal = Atoms("Cl", [[0, 0, 0]], cell=cell, pbc=True) + Atoms("Li3", rng.uniform(-20, 20, (3, 3)))
+    places = rng.uniform(0, 0.2, (2, 3)) @ cell  # in one corner of the cell
+    whole = sites_of(crystal, ["Cl"], "Li")
+    few = replace(whole, positions=places, kind=whole.kind[:2], tiling=None)
+    visits = visits_of(run_of([crystal]), few, "Li")
+    images = translations(cell, 60.0)
+    gaps = np.linalg.norm(crystal.positions[1:, None, None] - places[:, None] - images, axis=3)
+    np.testing.assert_array_equal(visits.site[0], gaps.min(axis=2).argmin(axis=1))
+    found = places[visits.site[0]] + visits.image[0] @ cell
+    np.testing.assert_allclose(np.linalg.norm(crystal.positions[1:] - found, axis=1), gaps.min(axis=(1, 2)))
+
+
 def test_another_crystal_is_refused() -> None:
     crystal = read_structure(LYC)
     sites = sites_of(crystal, ["Cl"], "Li")

@@ -73,18 +73,25 @@ class _Places:
     """The nearest sites to points among the reference places."""
 
     def __init__(self, sites: Sites) -> None:
-        self._home, self._inverse, self._cell = sites.positions, np.linalg.inv(sites.cell), sites.cell
-        reach = 1.2 * np.cbrt(abs(np.linalg.det(sites.cell)) / len(sites)) + 1.0
-        self._cloud = with_images(sites.positions, sites.cell, reach)
-        self._tree = cKDTree(self._cloud.positions)
-        offset = self._cloud.positions - self._home[self._cloud.index]
+        self._sites, self._inverse = sites, np.linalg.inv(sites.cell)
+        self._look(1.2 * np.cbrt(abs(np.linalg.det(sites.cell)) / len(sites)) + 1.0)
+
+    def _look(self, reach: float) -> None:
+        """List the sites and their images as far as `reach` (Å) from the home cell."""
+        self._reach, cloud = reach, with_images(self._sites.positions, self._sites.cell, reach)
+        self._tree, self._index = cKDTree(cloud.positions), cloud.index
+        offset = cloud.positions - self._sites.positions[cloud.index]
         self._shift = np.round(offset @ self._inverse).astype(np.int64)
 
     def nearest(self, fractional: Array, count: int = 1) -> tuple[IntArray, IntArray]:
         """Return sites (p, count) and images (p, count, 3), the nearest first."""
         whole = np.floor(fractional).astype(np.int64)
-        _, found = self._tree.query((fractional - whole) @ self._cell, k=np.arange(1, count + 1))
-        return self._cloud.index[found], self._shift[found] + whole[:, None]
+        home = (fractional - whole) @ self._sites.cell
+        distance, found = self._tree.query(home, k=np.arange(1, count + 1))
+        while distance.max(initial=0.0) > self._reach:  # further out there may be a nearer one
+            self._look(1.5 * self._reach)
+            distance, found = self._tree.query(home, k=np.arange(1, count + 1))
+        return self._index[found], self._shift[found] + whole[:, None]
 
 
 class _Nearest:
@@ -124,9 +131,8 @@ class _Inside:
         start = run.read([0], self.atoms)
         offset = _fractional(start)[0] - self._reference
         self._whole = np.round(offset - rigid_shift(offset, np.zeros(3)))
-        away = np.linalg.norm(
-            (offset - self._whole - (offset - self._whole).mean(axis=0)) @ sites.cell, axis=1
-        )
+        offset -= self._whole
+        away = np.linalg.norm((offset - offset.mean(axis=0)) @ sites.cell, axis=1)
         if np.median(away) > self._reach:
             raise DataError(
                 f"anions that are {np.median(away):.1f} Å from those of the crystal",

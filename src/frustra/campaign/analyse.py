@@ -121,10 +121,12 @@ def analyse(
         snapshots=parts,
         empty_sites=empty,
         energies=energies,
-        densities=densities_of(states, context.study.doas, np.random.default_rng(context.study.seed)),
-        densities_by_class=densities_of(
-            states, context.study.doas, np.random.default_rng(context.study.seed), by="label"
-        ),
+        densities=_densities(context, states),
+        densities_by={
+            column: _densities(context, states, column)
+            for column in ("label", "anions")
+            if column == "label" or len(anions) > 1
+        },
         diffusion=[_diffusion(replicas) for replicas in runs],
         doubtful=[e.temperature for e, why in zip(energies, reasons, strict=True) if why],
     )
@@ -175,6 +177,10 @@ def _rows(
         )
         for replicas, s, e, d, why in zip(*columns, strict=True)
     ]
+
+
+def _densities(context: Context, states: StateTable, by: str = "site") -> list[Density]:
+    return densities_of(states, context.study.doas, np.random.default_rng(context.study.seed), by=by)
 
 
 def _diffusion(replicas: Sequence[RunJob]) -> Diffusion:

@@ -1,6 +1,6 @@
 """The markers of the super-ionic transition that a material's finished runs hold."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,8 +39,8 @@ class Evidence:
     """For each run, the fraction of ground-state sites left empty, frame by frame."""
     energies: Sequence[RelaxedEnergy]
     densities: Sequence[Density]
-    densities_by_class: Sequence[Density]
-    """The same, resolved by the class of the site."""
+    densities_by: Mapping[str, Sequence[Density]]
+    """The same, resolved by other columns of the state table: the class of the site, mixed anions."""
     diffusion: Sequence[Diffusion]
     doubtful: Sequence[float]
     """Temperatures that are not equilibrated, K."""

@@ -1,10 +1,10 @@
 """The figures of one material's sites, local configurations, hops and ways through the crystal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from frustra.analysis.configurations import LOCAL, configurations_of
-from frustra.analysis.density import converged_states
+from frustra.analysis.density import Density, converged_states
 from frustra.campaign.analyse import MaterialAnalysis
 from frustra.campaign.pathway_results import PathwaysAtResult, PathwaysResult
 from frustra.errors import FrustraError
@@ -22,6 +22,10 @@ from frustra.surveys.rdf_results import rdf_columns
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+RESOLVED = {"label": "class of sites", "anions": "the anions around the ion"}
+"""Columns of the state table that resolve the DOAS, in words."""
 
 
 def pathway_pictures(analysis: MaterialAnalysis) -> Iterator[Picture]:
@@ -54,13 +58,15 @@ def pathway_pictures(analysis: MaterialAnalysis) -> Iterator[Picture]:
             },
             wide=True,
         )
-    yield Picture(
-        "doas_classes",
-        "Density of atomistic states by class of sites",
-        "As above, resolved by what framework cations are around the site.",
-        figure_of(plot_doas(analysis.evidence.densities_by_class)[0]),
-        _doas_data(analysis),
-    )
+    for column, densities_by in analysis.evidence.densities_by.items():
+        what = RESOLVED[column]
+        yield Picture(
+            f"doas_{column}",
+            f"Density of atomistic states by {what}",
+            f"As above, resolved by {what}.",
+            figure_of(plot_doas(densities_by)[0]),
+            _doas_data(densities_by),
+        )
     configurations = _configurations(analysis)
     if configurations is not None:
         yield configurations
@@ -95,16 +101,16 @@ def pathway_pictures(analysis: MaterialAnalysis) -> Iterator[Picture]:
         )
 
 
-def _doas_data(analysis: MaterialAnalysis) -> dict[str, Any]:
+def _doas_data(densities: Sequence[Density]) -> dict[str, Any]:
     rows = [
         (d.temperature, name, energy, value)
-        for d in analysis.evidence.densities_by_class
+        for d in densities
         for name, values in d.parts.items()
         for energy, value in zip(d.centres.tolist(), values.tolist(), strict=True)
         if value
     ]
     columns = zip(*rows, strict=True) if rows else ((),) * 4
-    return dict(zip(("T_K", "class", "energy_eV", "density"), map(list, columns), strict=True))
+    return dict(zip(("T_K", "part", "energy_eV", "density"), map(list, columns), strict=True))
 
 
 def _configurations(analysis: MaterialAnalysis) -> Picture | None:

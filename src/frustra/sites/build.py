@@ -14,7 +14,7 @@ from frustra.sites.layers import layers_of
 from frustra.sites.locate import Mover, walked
 from frustra.sites.merge import merged
 from frustra.sites.record import Links, Sites, Tiling
-from frustra.sites.shapes import Shape, tiling_of
+from frustra.sites.shapes import Shape, tiling_of, volumes_of
 from frustra.sites.symmetry import SYMMETRY, orbits_of
 from frustra.structures import formula, indices_of
 
@@ -50,14 +50,14 @@ def sites_of(
     if len(anion) == 0:
         raise StructureError(f"no {' or '.join(anions)} in {formula(atoms)}", "anions", "correct `anions`")
     tetrahedra = tetrahedra_of(points, cell)
-    tiling = tiling_of(tetrahedra, merged(tetrahedra, points, cell), anion, points, cell)
-    shapes = [Shape(tiling, site, cell) for site in range(len(tiling.triangles))]
+    tiling, tables = tiling_of(tetrahedra, merged(tetrahedra, points, cell), anion, points, cell)
+    shapes = [Shape(points[t[:, 0]] + t[:, 1:] @ cell) for t in tables]
     positions = np.array([s.centre for s in shapes])
     held = _held(atoms, anions, specie, tiling, positions)
     kind = np.array([s.kind for s in shapes])
-    coordination = np.array([len(s.vertices) for s in shapes])
-    vertices = [np.unique(anion[s.vertices[:, 0]]) for s in shapes]
-    contacts = _contacts([s.vertices for s in shapes])
+    coordination = np.array([len(t) for t in tables])
+    vertices = [np.unique(anion[t[:, 0]]) for t in tables]
+    contacts = _contacts(tables)
     layer, axis = layers_of(positions, kind, held, cell)
     orbit, wyckoff = orbits_of(_framework(atoms, specie), positions, kind, symmetry)
     return Sites(
@@ -66,7 +66,7 @@ def sites_of(
         kind=kind,
         coordination=coordination,
         shape=np.array([s.shape for s in shapes]),
-        volume=np.array([s.volume for s in shapes]),
+        volume=volumes_of(tiling, positions, cell),
         distortion=np.array([s.distortion for s in shapes]),
         vertices=vertices,
         held=held,

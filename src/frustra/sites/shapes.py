@@ -16,8 +16,8 @@ SHAPES = {4: "tetrahedron", 5: "five-fold", 8: "eight-fold", 12: "cuboctahedron"
 
 def tiling_of(
     tetrahedra: Tetrahedra, polyhedra: Polyhedra, anions: IntArray, points: Array, cell: Array
-) -> Tiling:
-    """Return the polyhedra as triangles, each home copy with its centre in the home cell.
+) -> tuple[Tiling, list[IntArray]]:
+    """Return the polyhedra as triangles, each home copy with its centre in the home cell, and their vertices.
 
     Parameters
     ----------
@@ -25,11 +25,20 @@ def tiling_of(
         (a,) indices of the points among the atoms.
     points, cell
         (a, 3) and (3, 3), Å.
+
+    Returns
+    -------
+    tuple
+        The tiling, and for each polyhedron its vertices (v, 4): rows of the anions, and the cell vectors
+        added to each.
     """
     group, beyond = polyhedra.group, tetrahedra.neighbours
-    middles = np.array([_corners(v, points, cell).mean(axis=0) for v in polyhedra.vertices])
+    tables = [np.array(v, dtype=np.int64) for v in polyhedra.vertices]
+    middles = np.array([(points[t[:, 0]] + t[:, 1:] @ cell).mean(axis=0) for t in tables])
     # a little into the next cell is still home: rounding shall not decide
     home = np.floor(middles @ np.linalg.inv(cell) + 1e-6).astype(np.int64)
+    for table, shift in zip(tables, home, strict=True):
+        table[:, 1:] -= shift
     place = polyhedra.shifts - home[group]
     step = place[:, None] + tetrahedra.steps - place[beyond]
     outer = (group[beyond] != group[:, None]) | (step != 0).any(axis=2)
@@ -45,40 +54,27 @@ def tiling_of(
     first = np.concatenate([[0], np.cumsum(count)[:-1]])
     column = np.minimum(np.arange(count.max()), count[:, None] - 1)
     rows = order[first[:, None] + column]
-    return Tiling(
-        anions, points, corners[rows], shifts[rows], group[beyond[t, k]][rows], step[t, k][rows], count
-    )
+    beyond_face, where = group[beyond[t, k]][rows], step[t, k][rows]
+    tiling = Tiling(anions, points, corners[rows], shifts[rows], beyond_face, where, count)
+    return tiling, tables
 
 
-def _corners(vertices: list[tuple[int, int, int, int]], points: Array, cell: Array) -> Array:
-    table = np.array(vertices)
-    corners: Array = points[table[:, 0]] + table[:, 1:] @ cell
-    return corners
-
-
-def _signed_volume(triangles: Array, apex: Array) -> Array:
-    """Return six times the volume between triangles (…, 3, 3) and points (…, 3): positive from inside."""
-    volume: Array = np.linalg.det(triangles - apex[..., None, :])
-    return volume
+def volumes_of(tiling: Tiling, centres: Array, cell: Array) -> Array:
+    """Return the volume of every polyhedron, (n,), Å³: that of the cones from its centre to its triangles."""
+    triangles = tiling.reference[tiling.corners] + tiling.shifts @ cell - centres[:, None, None]
+    real = np.arange(triangles.shape[1]) < tiling.triangles[:, None]
+    volumes: Array = (np.linalg.det(triangles) * real).sum(axis=1) / 6
+    return volumes
 
 
 class Shape:
     """One polyhedron, measured about the mean of its vertices."""
 
-    def __init__(self, tiling: Tiling, site: int, cell: Array) -> None:
-        count = tiling.triangles[site]
-        corners, shifts = tiling.corners[site, :count], tiling.shifts[site, :count]
-        keys = np.concatenate([corners.reshape(-1, 1), shifts.reshape(-1, 3)], axis=1)
-        table = np.unique(keys, axis=0)
-        self.vertices = table
-        """(v, 4) rows of the anions, and the cell vectors added to each."""
-        positions = tiling.reference[table[:, 0]] + table[:, 1:] @ cell
+    def __init__(self, positions: Array) -> None:
+        """Take the positions of the vertices, (v, 3), Å."""
         self.centre = positions.mean(axis=0)
         """(3,) Å."""
         self._bonds = positions - self.centre
-        triangles = tiling.reference[corners] + shifts @ cell
-        self.volume = float(_signed_volume(triangles, np.broadcast_to(self.centre, (count, 3))).sum() / 6)
-        """Å³."""
 
     @property
     def distortion(self) -> float:
