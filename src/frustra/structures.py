@@ -61,7 +61,7 @@ def anions_of(atoms: Atoms, specie: str, named: Sequence[str] | None = None) -> 
         raise StructureError(
             f"no anion element in {formula(atoms)}",
             f"one of {', '.join(ANION_ELEMENTS)}",
-            "name the anions in the study file: anions = [...]",
+            "name the anions: --anions, or anions = [...] in the study file",
         )
     return anions
 

@@ -21,7 +21,7 @@ CANDIDATES = 16
 """Nearest sites among which the one is sought that an ion is deepest in, if a walk does not end."""
 
 
-def visits_of(run: Frames, sites: Sites, specie: str) -> Visits:
+def visits_of(run: Frames, sites: Sites, specie: str, framework: Array | None = None) -> Visits:
     """Return which site every mobile ion is in, in every frame.
 
     An ion belongs to the polyhedron that contains it, its vertices at their places in the same frame. As the
@@ -38,6 +38,9 @@ def visits_of(run: Frames, sites: Sites, specie: str) -> Visits:
         Of that crystal.
     specie
         The mobile element.
+    framework
+        Of sites without polyhedra: fractional places (n, 3) of all atoms but the mobile ones, in the
+        coordinates of the sites; by default those of the run's first frame. Of others it is not used.
 
     Raises
     ------
@@ -45,7 +48,9 @@ def visits_of(run: Frames, sites: Sites, specie: str) -> Visits:
         No such ions, or a framework that is not that of the sites.
     """
     ions = run.indices_of(specie)
-    follow = _Nearest(run, sites, specie) if sites.tiling is None else _Inside(run, sites, sites.tiling)
+    follow = (
+        _Nearest(run, sites, specie, framework) if sites.tiling is None else _Inside(run, sites, sites.tiling)
+    )
     atoms = np.concatenate([ions, follow.atoms])
     parts: list[_Found] = []
     for part in run.chunks(max(1, PAIRS // len(atoms)), atoms):
@@ -95,11 +100,14 @@ class _Places:
 
 
 class _Nearest:
-    """Ions go to the nearest maximum of a density; the framework's drift is taken off."""
+    """Ions go to the nearest maximum of a density; how the framework lies and drifts is taken off."""
 
-    def __init__(self, run: Frames, sites: Sites, specie: str) -> None:
+    def __init__(self, run: Frames, sites: Sites, specie: str, framework: Array | None) -> None:
         self.atoms = np.flatnonzero(np.array(run.symbols) != specie)
         self._places, self._start = _Places(sites), _fractional(run.read([0], self.atoms))[0]
+        if framework is not None and len(self.atoms):
+            offset = self._start - framework  # atoms may begin in other cells
+            self._start = framework + np.round(offset - rigid_shift(offset, np.zeros(3)))
 
     def __call__(self, part: Trajectory, ions: int, last: _Found | None) -> _Found:
         del last  # the nearest site needs no start

@@ -15,9 +15,12 @@ from frustra.cli.options import (
     Specie,
     Temperature,
     Timestep,
+    choice_from,
     hints_from,
     names_from,
+    of_run,
     print_json,
+    require_places,
     save_figure,
     told,
 )
@@ -61,10 +64,11 @@ def density(  # noqa: PLR0913, PLR0917 - options of a command line
     Of several temperatures, each has files of its own, with 600K in their names.
     """
     with plain_errors():
-        from frustra.plots.density import density_figure  # noqa: PLC0415
         from frustra.surveys.density import density_survey, named, write_volumes  # noqa: PLC0415
         from frustra.terminal.density import print_densities  # noqa: PLC0415
 
+        require_places(plot, chgcar, cube)
+        files, specie, _ = of_run(files, specie, choice_from("", None, "anions"))
         if not specie:
             raise StudyError("no mobile element", "one such as Li", "name it: --specie")
         settings = _settings(
@@ -76,6 +80,8 @@ def density(  # noqa: PLR0913, PLR0917 - options of a command line
             tell("writing")
             write_volumes(survey.densities, chgcar, cube)
             if plot is not None:
+                from frustra.plots.density import density_figure  # noqa: PLC0415
+
                 for one in survey.densities:
                     file = named(plot, one, len(survey.densities) > 1)
                     save_figure(file, partial(density_figure, one))

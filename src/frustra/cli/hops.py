@@ -22,6 +22,7 @@ from frustra.cli.options import (
     hints_from,
     of_run,
     print_json,
+    require_places,
     save_figure,
     told,
 )
@@ -57,14 +58,21 @@ def hops(  # noqa: PLR0913, PLR0917 - options of a command line
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """Hops between sites: rates by pathway, residence times, occupancies, attempt frequency, strings."""
+    """Hops between sites: rates by pathway, residence times, occupancies, attempt frequency, strings.
+
+    A pathway is named by the kinds of its sites, with one that was passed between them, and by its direction:
+    along c or in ab (of layers or a uniaxial cell), along a, b or c (of an orthogonal one), each within 30°,
+    else oblique; of other cells none is given. Of the hops, "back" are those that undid the one before within
+    --window; "lasting" are left when ways there and straight back cancel. "inflation" is the variance of the
+    number of hops over that of independent ones: errors are so much wider.
+    """
     with plain_errors():
         from frustra.io.hops import write_hops  # noqa: PLC0415
-        from frustra.plots.hops import plot_hops  # noqa: PLC0415
         from frustra.surveys.hop_results import hops_result  # noqa: PLC0415
         from frustra.surveys.hops import hop_table, survey_hops  # noqa: PLC0415
         from frustra.terminal.hops import print_hops  # noqa: PLC0415
 
+        require_places(plot, table)
         settings = _settings(settle, window)
         hints = hints_from(timestep, temperature, elements, positions)
         choice = choice_from(anions, structure, sites_from)
@@ -76,6 +84,8 @@ def hops(  # noqa: PLR0913, PLR0917 - options of a command line
         if table is not None:
             write_hops(table, hop_table(survey))
         if plot is not None:
+            from frustra.plots.hops import plot_hops  # noqa: PLC0415
+
             save_figure(plot, lambda: plot_hops(survey.temperatures)[0])
         if as_json:
             print_json(hops_result(survey).model_dump(mode="json"))

@@ -1,5 +1,6 @@
 """Options that several commands share, and what is made of them."""
 
+import os
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,7 +67,12 @@ def hints_from(
 
 def names_from(text: str) -> tuple[str, ...] | None:
     """Return the names of a list such as Li,Y,Cl; None of an empty one."""
-    return tuple(e.strip() for e in text.split(",")) if text else None
+    if not text:
+        return None
+    names = tuple(e.strip() for e in text.split(","))
+    if not all(names):
+        raise StudyError(f"the list {text!r}", "names with commas between them, such as Li,Y,Cl")
+    return names
 
 
 def choice_from(
@@ -77,7 +83,8 @@ def choice_from(
 
     if sites_from not in {"anions", "density"}:
         raise StudyError(f"sites from {sites_from!r}", "anions or density")
-    return SiteChoice(names_from(anions), structure, symmetry, sites_from == "density")
+    named = names_from(anions)
+    return SiteChoice(named and tuple(dict.fromkeys(named)), structure, symmetry, sites_from == "density")
 
 
 def of_run(
@@ -110,13 +117,42 @@ def print_json(content: dict[str, Any]) -> None:
     typer.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
 
 
+FIGURES = (".png", ".svg", ".pdf")
+
+
+def require_places(figure: Path | None, *others: Path | None) -> None:
+    """Refuse files that cannot be written, before anything is computed.
+
+    Parameters
+    ----------
+    figure
+        Of a figure.
+    others
+        Of anything else; None of what is not asked for.
+
+    Raises
+    ------
+    StudyError
+        A figure in another format, a folder's name, or a folder that nobody may write in.
+    """
+    if figure is not None and figure.suffix.lower() not in FIGURES:
+        raise StudyError(f"a figure {figure}", "a name that ends in .png, .svg or .pdf")
+    for path in (p for p in (figure, *others) if p is not None):
+        if path.is_dir():
+            raise StudyError(f"{path} is a folder", "the name of a file")
+        above = next(p for p in path.absolute().parents if p.exists())  # others will be made
+        if not above.is_dir():
+            raise StudyError(f"{path} is to lie in {above}, which is a file", "a folder")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise StudyError(f"{above} may not be written in", remedy=f"name another place than {path}")
+
+
 def save_figure(path: Path, draw: "Callable[[], Any]") -> None:
     """Write the figure of the axes that `draw` returns, in the report's style."""
     from frustra.io.files import replacing  # noqa: PLC0415
     from frustra.plots import style  # noqa: PLC0415
 
-    if path.suffix not in {".png", ".svg", ".pdf"}:
-        raise StudyError(f"a figure {path}", "a name that ends in .png, .svg or .pdf")
+    require_places(path)
     with style():
         axes = draw()
         with replacing(path) as temporary:
@@ -126,7 +162,7 @@ def save_figure(path: Path, draw: "Callable[[], Any]") -> None:
 @contextmanager
 def told(quiet: bool) -> "Iterator[Callable[[str], None]]":
     """Give a function that shows what is being done; one that shows nothing where `quiet`."""
-    from frustra.terminal.transport import telling  # noqa: PLC0415
+    from frustra.terminal.telling import telling  # noqa: PLC0415
 
     if quiet:
         yield lambda _: None

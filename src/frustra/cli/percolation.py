@@ -21,6 +21,7 @@ from frustra.cli.options import (
     hints_from,
     of_run,
     print_json,
+    require_places,
     save_figure,
     told,
 )
@@ -54,11 +55,11 @@ def percolation(  # noqa: PLR0913, PLR0917 - options of a command line
 ) -> None:
     """Ways through the crystal: percolation of visited sites and of hops, and clusters of vacancies."""
     with plain_errors():
-        from frustra.plots.percolation import plot_paths  # noqa: PLC0415
         from frustra.surveys.percolation import percolation_survey  # noqa: PLC0415
         from frustra.surveys.percolation_results import percolation_answer  # noqa: PLC0415
         from frustra.terminal.percolation import print_percolation  # noqa: PLC0415
 
+        require_places(plot)
         choice = choice_from(anions, structure, sites_from)
         files, specie, choice = of_run(files, specie, choice)
         if not specie:
@@ -68,6 +69,8 @@ def percolation(  # noqa: PLR0913, PLR0917 - options of a command line
         with told(quiet=as_json) as tell:
             survey = percolation_survey(files, specie, hints, settings, choice, tell)
         if plot is not None:
+            from frustra.plots.percolation import plot_paths  # noqa: PLC0415
+
             save_figure(plot, lambda: plot_paths(survey.temperatures)[0])
         if as_json:
             print_json(percolation_answer(survey).model_dump(mode="json"))

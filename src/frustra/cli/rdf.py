@@ -23,6 +23,7 @@ from frustra.cli.options import (
     names_from,
     of_run,
     print_json,
+    require_places,
     save_figure,
     told,
 )
@@ -66,11 +67,11 @@ def rdf(  # noqa: PLR0913, PLR0917 - options of a command line
     """Radial distribution functions of any pairs, with errors, at every temperature."""
     with plain_errors():
         from frustra.io import write_csv  # noqa: PLC0415
-        from frustra.plots.rdf import plot_rdf  # noqa: PLC0415
         from frustra.surveys.rdf import RdfSettings, rdf_of  # noqa: PLC0415
         from frustra.surveys.rdf_results import rdf_columns, rdf_result  # noqa: PLC0415
         from frustra.terminal.rdf import print_rdf  # noqa: PLC0415
 
+        require_places(plot, csv)
         by: Literal["", "kind", "label"] = "label" if by_label else "kind" if by_site else ""
         settings = RdfSettings(_pairs(pairs), rmax, thickness, frames, method, by)
         choice = choice_from(anions, structure, sites_from)
@@ -81,6 +82,8 @@ def rdf(  # noqa: PLR0913, PLR0917 - options of a command line
         if csv is not None:
             write_csv(csv, rdf_columns(survey))
         if plot is not None:
+            from frustra.plots.rdf import plot_rdf  # noqa: PLC0415
+
             save_figure(plot, lambda: plot_rdf(survey.pairs)[0])
         if as_json:
             print_json(rdf_result(survey).model_dump(mode="json"))

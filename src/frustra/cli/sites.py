@@ -21,6 +21,7 @@ from frustra.cli.options import (
     hints_from,
     of_run,
     print_json,
+    require_places,
     save_figure,
     told,
 )
@@ -69,6 +70,7 @@ def sites(  # noqa: PLR0913, PLR0917 - options of a command line
         from frustra.surveys.site_table import occupied_at  # noqa: PLC0415
         from frustra.terminal.sites import print_sites  # noqa: PLC0415
 
+        require_places(plot, cif)
         hints = hints_from(timestep, temperature, elements, positions)
         choice = choice_from(anions, structure, sites_from, symmetry)
         files, specie, choice = of_run(files, specie, choice, material)

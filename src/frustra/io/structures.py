@@ -35,7 +35,7 @@ def read_structure(path: Path | str) -> Atoms:
     """
     path = Path(path)
     if not path.is_file():
-        raise DataError(f"no structure file {path}", remedy="check `structure` in the study file")
+        raise DataError(f"no structure file {path}", remedy="check the path")
     try:
         atoms: Any = ase_read(path)
     except Exception as error:  # noqa: BLE001 - ASE's readers raise anything at all

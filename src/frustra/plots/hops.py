@@ -112,26 +112,24 @@ def _draw_ladder(ax: "Axes", found: Sequence[HopsAt], colours: dict[Way, str]) -
     for number, way in enumerate(_ranked(found)):
         colour = colours.get(way.both, GREY)
         style: dict[str, Any] = {"color": colour, "mfc": colour if number % 2 == 0 else "white", "ms": 4.5}
-        seen = False
         for at in found:
             for p in (p for p in at.pathways if p.way == way and np.isfinite(at.temperature)):
-                _draw_rate(ax, 1e3 / at.temperature, p, style, "" if seen else way.name)
-                seen = True
+                _draw_rate(ax, 1e3 / at.temperature, p, style)
+        ax.plot([], [], "o", **style, label=way.name)  # the first one drawn may be a bound, or none
     ax.set_yscale("log")
     ax.set_xlabel("1000/$T$ (1/K)")
     ax.set_ylabel("Hops per ion at the origin (1/ps)")
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
 
 
-def _draw_rate(ax: "Axes", x: float, p: Pathway, style: dict[str, Any], label: str) -> None:
+def _draw_rate(ax: "Axes", x: float, p: Pathway, style: dict[str, Any]) -> None:
     rate = p.from_origin.rate
-    named = label or "_nolegend_"
     if p.from_origin.is_upper_bound:
         if np.isfinite(rate.high):
-            ax.plot(x, rate.high, "v", **{**style, "mfc": "none"}, label=named)
+            ax.plot(x, rate.high, "v", **{**style, "mfc": "none"})
         return
     error = [[rate.value - rate.low], [rate.high - rate.value]]
-    ax.errorbar(x, rate.value, error, fmt="o", capsize=2, lw=1, label=named, **style)
+    ax.errorbar(x, rate.value, error, fmt="o", capsize=2, lw=1, **style)
 
 
 def _draw_bars(ax: "Axes", at: HopsAt, colours: dict[Way, str]) -> None:

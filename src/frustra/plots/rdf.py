@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 HEIGHT = 1.55
 """Of a panel, inches."""
 
+ABREAST = 6
+"""Temperatures in a row of the legend, above the panels: within them it would hide curves."""
+
 ROOM = 1.06
 """The ordinate reaches this many times the highest value."""
 
@@ -45,7 +48,10 @@ def plot_rdf(pairs: Sequence[PairCurves], axes: "Sequence[Axes] | None" = None) 
     drawn[-1].set_xlabel("$r$ (Å)")
     shown = max(drawn, key=lambda ax: len(ax.get_legend_handles_labels()[1]))
     if temperatures:
-        shown.legend(ncols=1 + (len(temperatures) > 4), loc="upper right")
+        handles, labels = shown.get_legend_handles_labels()
+        drawn[0].legend(
+            handles, labels, ncols=min(len(labels), ABREAST), loc="lower center", bbox_to_anchor=(0.5, 1.0)
+        )
     return drawn
 
 

@@ -345,7 +345,7 @@ def _legend(axes: "Sequence[Axes]", sites: Sites, occupancy: Array | None) -> No
     if sites.tiling is not None:
         handles.append(symbol("o", "anion", color=GREY, ms=3))
     handles.append(Line2D([], [], color=SOFT, lw=0.7, label="shared face"))
-    rows = -(-len(handles) // (2 * len(axes) + 2))
+    rows = -(-len(handles) // (2 * len(axes)))
     columns = -(-len(handles) // rows)
     axes[0].figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=8)
 

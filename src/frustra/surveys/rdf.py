@@ -23,6 +23,8 @@ from frustra.trajectory import Frames
 REMEMBERED = 1.5
 """Factor of the variance, from blocks that are not independent, from which on it is mentioned."""
 
+MOST_SHELLS = 100_000
+
 METHODS = ("counts", "pymatgen")
 """Ways to g(r): pairs in shells over what an ideal gas has there; a published convention."""
 
@@ -48,6 +50,10 @@ class RdfSettings:
         if not 0 < self.thickness <= self.reach / 10:
             raise StudyError(
                 f"shells of {self.thickness:g} Å up to {self.reach:g} Å", "a thickness above 0 and ten shells"
+            )
+        if not self.reach / self.thickness <= MOST_SHELLS:
+            raise StudyError(
+                f"shells of {self.thickness:g} Å up to {self.reach:g} Å", f"at most {MOST_SHELLS} of them"
             )
         if self.method not in METHODS:
             raise StudyError(f"the method {self.method!r}", " or ".join(METHODS))

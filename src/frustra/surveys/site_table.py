@@ -18,7 +18,7 @@ from frustra.sites import Sites, sites_of
 from frustra.sites.symmetry import SYMMETRY, space_group_of
 from frustra.structures import anions_of, formula, indices_of
 from frustra.surveys.runs import Tell
-from frustra.surveys.sites import MEAN_SYMMETRY, Places, SiteChoice, places_of
+from frustra.surveys.sites import MEAN_SYMMETRY, Places, SiteChoice, places_of, vertices_of
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def crystal_survey(
     if choice.from_density:
         raise DataError(f"{path} is a crystal", "a trajectory, for sites from the density")
     atoms = read_structure(path)
-    around = anions_of(atoms, specie, choice.anions)
+    around = vertices_of(atoms, specie, choice.anions)
     tolerance = choice.symmetry or SYMMETRY
     sites = sites_of(atoms, around, specie, tolerance)
     absent = len(indices_of(atoms, specie)) == 0
@@ -201,7 +201,7 @@ def _survey(
     crowded = Counter(h for h in sites.held.tolist() if "+" in h)
     notes += [f"{n} polyhedra hold several cations ({h}): check --anions" for h, n in crowded.items()]
     group = space_group_of(fixed, symmetry)
-    if not any(sites.wyckoff):
+    if sites.tiling is not None and not any(sites.wyckoff):
         alone = f"; the framework alone has {group}" if group not in {"", "P1 (1)"} else ""
         notes.append(
             f"no Wyckoff positions: the sites have no symmetry but translations within {symmetry:g} Å{alone}"
@@ -215,8 +215,10 @@ def _survey(
 def title_of(survey: SiteSurvey) -> str:
     """Return what was looked at in a few words: `Li3YCl6, P-3m1 (164): 54 sites of Cl for Li`."""
     group = f", {survey.space_group}" if survey.space_group else ""
-    around = ", ".join(survey.anions)
-    return f"{formula(survey.atoms)}{group}: {len(survey.sites)} sites of {around} for {survey.specie}"
+    what = f"{formula(survey.atoms)}{group}: {len(survey.sites)}"
+    if survey.sites.tiling is None:
+        return f"{what} maxima of the density of {survey.specie}"
+    return f"{what} sites of {', '.join(survey.anions)} for {survey.specie}"
 
 
 def occupied_at(survey: SiteSurvey) -> str:

@@ -5,6 +5,7 @@ from rich.console import Console
 from rich.table import Table
 
 from frustra.surveys.density import DensityResult, DensitySurvey
+from frustra.terminal.notes import grouped
 
 WIDTH = 124
 """Columns that the tables need."""
@@ -24,7 +25,7 @@ def print_densities(survey: DensitySurvey) -> None:
             console.print(f"and {len(result.maxima) - SHOWN} more: --json tells them", soft_wrap=True)
         for note in result.notes:
             console.print(f"! {note}", soft_wrap=True)
-    for note in survey.notes:
+    for note in grouped(survey.notes):
         console.print(f"! {note}", soft_wrap=True)
 
 
@@ -33,7 +34,8 @@ def _told(result: DensityResult) -> str:
     grid = " × ".join(str(n) for n in result.grid)
     runs = "" if result.runs == 1 else f" of {result.runs} runs"
     parts = [f"{at}{result.ions} {result.specie} in {result.frames} frames{runs}, on {grid} points"]
-    parts.append(f"mean over the {result.operations} operations of {result.space_group}")
+    if result.operations > 1:
+        parts.append(f"mean over the {result.operations} operations of {result.space_group}")
     if result.departure is not None and result.scatter is not None:
         parts.append(f"from which the ions depart by {result.departure:.2f} (scatter {result.scatter:.2f})")
     elif result.scatter is not None:

@@ -3,7 +3,9 @@
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from scipy.stats import chi2
 
+from frustra.sites.record import SITE_KINDS
 from frustra.surveys.hop_results import (
     ActivationResult,
     HopsAtResult,
@@ -16,6 +18,9 @@ from frustra.surveys.values import Value
 
 TABLE_WIDTH = 124
 """Columns that the tables need."""
+
+UNLIKELY = 0.01
+"""Probability of a χ² so large by chance below which the rates follow no line."""
 
 MOST = 10
 """Classes of hops with a row of their own."""
@@ -33,9 +38,8 @@ def print_hops(result: HopsResult) -> None:
         for note in at.notes:
             console.print(f"! {note}", soft_wrap=True)
         console.print()
-    for activation in result.activation:
-        if activation.Ea_eV is not None:
-            console.print(_energy(activation, activation.Ea_eV), soft_wrap=True)
+    for line in _energies(result):
+        console.print(line, soft_wrap=True)
 
 
 def _headline(at: HopsAtResult, specie: str) -> str:
@@ -125,18 +129,36 @@ def _sentences(at: HopsAtResult) -> list[str]:
         f"{s.concerted_hops_by_chance_std:.1f} by chance); strings of 1, 2, … ions: "
         + ", ".join(f"{c} ({b:.1f})" for c, b in zip(s.count, s.by_chance, strict=True)),
     ]
-    said += [
-        f"Face sharing {v.pair}: {100 * v.ions.value:.3g} % of the ions, in {100 * v.frames:.3g} % of frames"
-        for v in at.face_sharing
+    shared = [
+        f"{v.pair} {100 * v.ions.value:.3g} ({100 * v.frames:.3g})" for v in at.face_sharing if v.ions.value
     ]
+    if shared:
+        said.append(f"Face to face, % of the ions (% of frames): {', '.join(shared)}")
+    kinds = {k for p in at.pathways if p.hops for k in p.pathway.partition(" ")[0].split("–")}
+    if len(kinds) == 1 and kinds <= set(SITE_KINDS) and sum(r.departures > 0 for r in at.residence) > 1:
+        said.append(f"All hops are between {kinds.pop()} sites: --by-label tells their classes apart")
     if at.shared_sites:
         said.append(f"Sites with more than one ion: {at.shared_sites:.3g} on average")
     return said
 
 
+def _energies(result: HopsResult) -> list[str]:
+    """Return a line for the energy of each of the most frequent classes of hops."""
+    counts: dict[str, int] = {}
+    for p in (p for at in result.temperatures for p in at.pathways):
+        counts[p.pathway] = counts.get(p.pathway, 0) + p.hops
+    known = [(a, a.Ea_eV) for a in result.activation if a.Ea_eV is not None]
+    known.sort(key=lambda pair: -counts.get(pair[0].pathway, 0))
+    lines = [_energy(a, energy) for a, energy in known[:MOST]]
+    left = len(known) - len(lines)
+    return [*lines, f"and {left} of rarer classes: --json tells them"] if left else lines
+
+
 def _energy(a: ActivationResult, energy: Value) -> str:
     dof = len(a.temperatures_K) - 2
-    return (
+    told = (
         f"{a.pathway}: Ea = {_value(energy, 3)} eV, prefactor {a.prefactor_THz:.3g} THz; χ² of the line "
         f"{a.chi2:.1f} for {dof} degree{'s' if dof > 1 else ''} of freedom"
     )
+    bad = a.chi2 is not None and dof > 0 and a.chi2 > float(chi2.isf(UNLIKELY, dof))
+    return f"{told}: the rates follow no single line" if bad else told

@@ -8,6 +8,7 @@ from rich.table import Table
 from frustra.analysis.percolation.record import Percolation, Threshold
 from frustra.stats import Estimate
 from frustra.surveys.percolation import PathPercolation, PercolationSurvey
+from frustra.terminal.notes import grouped
 
 TABLE_WIDTH = 124
 """Columns that the tables need."""
@@ -16,12 +17,10 @@ TABLE_WIDTH = 124
 def print_percolation(survey: PercolationSurvey) -> None:
     """Print a table of the levels for each temperature, then what is missing, and every note."""
     console = Console(width=max(Console().width, TABLE_WIDTH), highlight=False, markup=False)
-    table = Table(
-        title=f"{survey.specie}: where ways open in 1, 2, 3 dimensions, 95 % intervals in brackets",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
+    console.print(
+        f"{survey.specie}: where ways open in 1, 2, 3 dimensions, 95 % intervals in brackets", soft_wrap=True
     )
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     heads = ("T (K)", "of", "dimension", "1-D", "2-D", "3-D", "1-D along")
     for head in heads:
         table.add_column(head, justify="left" if head == "of" else "right", no_wrap=True)
@@ -88,4 +87,4 @@ def _notes(survey: PercolationSurvey) -> list[str]:
             *(n for p in parts for n in (*p.notes, *(t.reason for t in p.thresholds if t.reason))),
         ]
         found += [at + n for n in told]
-    return list(dict.fromkeys([*found, *survey.notes]))
+    return grouped([*found, *survey.notes])

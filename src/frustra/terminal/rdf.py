@@ -8,6 +8,7 @@ from frustra.stats import COVER
 from frustra.surveys.rdf import RdfSurvey
 from frustra.surveys.rdf_results import CurveResult, PairResult, rdf_result
 from frustra.surveys.values import Value
+from frustra.terminal.notes import grouped
 
 TABLE_WIDTH = 100
 """Columns that the table needs beside the names of the pairs."""
@@ -32,9 +33,9 @@ def print_rdf(survey: RdfSurvey) -> None:
         if pair.broadening is not None:
             console.print(_broadening(pair), soft_wrap=True)
     for pair in result.pairs:
-        for note in pair.notes:
+        for note in grouped(pair.notes):
             console.print(f"! {pair.pair.replace('-', '–')}: {note}", soft_wrap=True)
-    for note in result.notes:
+    for note in grouped(result.notes):
         console.print(f"! {note}", soft_wrap=True)
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from frustra.surveys.site_results import ClassResult, OccupancyResult, SitesAnswer
 from frustra.surveys.site_table import SiteSurvey, title_of
+from frustra.terminal.notes import grouped
 
 TABLE_WIDTH = 124
 """Columns that the tables need."""
@@ -19,18 +20,22 @@ MOST = 6
 def print_sites(survey: SiteSurvey, answer: SitesAnswer) -> None:
     """Print tables of the classes of sites and of who is in them, one line of counts, and every note."""
     console = Console(width=max(Console().width, TABLE_WIDTH), highlight=False, markup=False)
-    console.print(_classes(title_of(survey), answer.classes))
+    console.print(title_of(survey), style="bold", soft_wrap=True)
+    console.print(_classes(answer.classes))
     console.print(_counts(answer), soft_wrap=True)
     for line in _layer_lines(answer):
         console.print(line, soft_wrap=True)
     if answer.temperatures:
+        console.print(
+            f"\n{answer.specie} per site; in brackets the standard error of the last digits", soft_wrap=True
+        )
         console.print(_occupied(answer))
     for note in _notes(answer):
         console.print(f"! {note}", soft_wrap=True)
 
 
-def _classes(title: str, classes: list[ClassResult]) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+def _classes(classes: list[ClassResult]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("class", no_wrap=True)
     table.add_column("polyhedron")
     for head in ("sites", "volume (Å³)", "distortion", "Wyckoff", "layer"):
@@ -43,15 +48,12 @@ def _classes(title: str, classes: list[ClassResult]) -> Table:
 def _occupied(answer: SitesAnswer) -> Table:
     """Return a table with a column for each temperature: ions per site, and what else is known of them."""
     shown = _shown(answer.temperatures)
-    table = Table(
-        title=f"{answer.specie} per site; in brackets the standard error of the last digits",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-    )
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("class", no_wrap=True)
     for filled in shown:
-        table.add_column("" if filled.T_K is None else f"{filled.T_K:g} K", justify="right", no_wrap=True)
+        table.add_column(
+            "T not known" if filled.T_K is None else f"{filled.T_K:g} K", justify="right", no_wrap=True
+        )
     for row in (c for c in answer.classes if c.open):
         table.add_row(row.label, *(_occupancy(t, row.label) for t in shown))
     table.add_section()
@@ -129,4 +131,4 @@ def _notes(answer: SitesAnswer) -> list[str]:
     for filled in answer.temperatures:
         at = "" if filled.T_K is None else f"{filled.T_K:g} K: "
         told += [at + note for note in filled.notes]
-    return list(dict.fromkeys(told))
+    return grouped(told)

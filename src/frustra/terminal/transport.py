@@ -1,8 +1,5 @@
 """What `frustra transport` and `frustra arrhenius` show in the terminal."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -14,19 +11,10 @@ from frustra.campaign.survey import Survey
 from frustra.ladder import Ladder
 from frustra.report import format_interval, format_quantity
 from frustra.report.tables import arrhenius_sentences
-from frustra.surveys.runs import Tell
 from frustra.units import CM2_PER_S, MS_PER_CM
 
 TABLE_WIDTH = 124
 """Columns that the tables need."""
-
-
-@contextmanager
-def telling() -> Iterator[Tell]:
-    """Give a function that shows what is being done, on stderr, where somebody looks."""
-    console = Console(stderr=True)
-    with console.status("…") as status:
-        yield status.update
 
 
 def _console() -> Console:
