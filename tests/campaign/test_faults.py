@@ -176,7 +176,7 @@ def small_disk(folder: Path) -> Iterator[tuple[Path, tuple[str, ...], Callable[[
     disk = folder / "disk"
     disk.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", disk], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", disk], capture_output=True, check=False
     )
     if mounted.returncode != 0:
         yield disk, ("prlimit", "--fsize=30000"), lambda: None
@@ -191,7 +191,7 @@ def fill(disk: Path, left: int) -> None:
     """Write a file that leaves only some bytes free."""
     with (disk / "ballast").open("wb") as file:
         free = shutil.disk_usage(disk).free
-        file.write(bytes(max(0, min(free, 2**24) - left)))
+        file.write(bytes(max(0, min(free, 2**25) - left)))
 
 
 def test_a_full_disk_is_told_in_a_sentence_and_with_space_the_run_completes(

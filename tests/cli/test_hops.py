@@ -91,7 +91,7 @@ def test_everything_is_told_in_the_terminal(walks, tmp_path: Path):
         "oct–tet along c",
         "No attempt frequency",
         "In concert",
-        "Face sharing oct–tet",
+        "Face to face, % of the ions (% of frames): oct–tet",
         "a note",
     ):
         assert said in result.output

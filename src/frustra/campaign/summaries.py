@@ -87,7 +87,7 @@ def fit_or_refusal(
     try:
         fit = arrhenius_of(Ladder(quantity, points))
     except FrustraError as refusal:  # too few temperatures, or too few with a measured value
-        return None, no_arrhenius(str(refusal), points, quantity)
+        return None, no_arrhenius(str(refusal).removesuffix("."), points, quantity)
     return fit, arrhenius_result(fit)
 
 

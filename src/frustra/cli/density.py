@@ -11,6 +11,7 @@ from frustra.cli.options import (
     Elements,
     Files,
     Json,
+    Material,
     Positions,
     Specie,
     Temperature,
@@ -43,6 +44,7 @@ def density(  # noqa: PLR0913, PLR0917 - options of a command line
     alike: Annotated[
         str, typer.Option(help="Elements that count as one for the symmetry, as they share sites: Cl,Br")
     ] = "",
+    material: Material = "",
     timestep: Timestep = None,
     temperature: Temperature = None,
     elements: Elements = "",
@@ -68,7 +70,7 @@ def density(  # noqa: PLR0913, PLR0917 - options of a command line
         from frustra.terminal.density import print_densities  # noqa: PLC0415
 
         require_places(plot, chgcar, cube)
-        files, specie, _ = of_run(files, specie, choice_from("", None, "anions"))
+        files, specie, _ = of_run(files, specie, choice_from("", None, "anions"), material)
         if not specie:
             raise StudyError("no mobile element", "one such as Li", "name it: --specie")
         settings = _settings(
@@ -84,6 +86,7 @@ def density(  # noqa: PLR0913, PLR0917 - options of a command line
 
                 for one in survey.densities:
                     file = named(plot, one, len(survey.densities) > 1)
+                    tell(f"drawing {file}")
                     save_figure(file, partial(density_figure, one))
         if as_json:
             print_json(survey.as_json())

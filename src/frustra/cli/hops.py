@@ -12,6 +12,7 @@ from frustra.cli.options import (
     Elements,
     Files,
     Json,
+    Material,
     Plot,
     Positions,
     SitesFrom,
@@ -50,6 +51,7 @@ def hops(  # noqa: PLR0913, PLR0917 - options of a command line
     structure: Crystal = None,
     anions: Anions = "",
     sites_from: SitesFrom = "anions",
+    material: Material = "",
     timestep: Timestep = None,
     temperature: Temperature = None,
     elements: Elements = "",
@@ -76,7 +78,7 @@ def hops(  # noqa: PLR0913, PLR0917 - options of a command line
         settings = _settings(settle, window)
         hints = hints_from(timestep, temperature, elements, positions)
         choice = choice_from(anions, structure, sites_from)
-        files, specie, choice = of_run(files, specie, choice)
+        files, specie, choice = of_run(files, specie, choice, material)
         if not specie:
             raise StudyError("no mobile element", "one such as Li", "name it: --specie")
         with told(quiet=as_json) as tell:

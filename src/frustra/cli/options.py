@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Plot = Annotated[Path | None, typer.Option(help="Write the figure to this file (.png, .svg, .pdf).")]
+Material = Annotated[str, typer.Option(help="Which material of a run's folder, where there are several.")]
 Files = Annotated[
     list[Path],
     typer.Argument(
         help="Trajectories (XDATCAR, vasprun.xml, LAMMPS dump, extended XYZ, .traj, H5MD), or folders "
-        "600K, 700K, …"
+        "600K, 700K, …, or the folder of a run."
     ),
 ]
 Specie = Annotated[str, typer.Option(help="The mobile element, such as Li.")]

@@ -11,6 +11,7 @@ from frustra.cli.options import (
     Elements,
     Files,
     Json,
+    Material,
     Plot,
     Positions,
     SitesFrom,
@@ -46,6 +47,7 @@ def percolation(  # noqa: PLR0913, PLR0917 - options of a command line
     least_occupancy: Annotated[
         float, typer.Option(help="Occupancy from which on a site counts as visited; 0: once is enough.")
     ] = 0.0,
+    material: Material = "",
     timestep: Timestep = None,
     temperature: Temperature = None,
     elements: Elements = "",
@@ -61,7 +63,7 @@ def percolation(  # noqa: PLR0913, PLR0917 - options of a command line
 
         require_places(plot)
         choice = choice_from(anions, structure, sites_from)
-        files, specie, choice = of_run(files, specie, choice)
+        files, specie, choice = of_run(files, specie, choice, material)
         if not specie:
             raise StudyError("no mobile element", remedy="name it: --specie Li")
         settings = _settings(links, shuffle, least_occupancy)

@@ -12,6 +12,7 @@ from frustra.cli.options import (
     Elements,
     Files,
     Json,
+    Material,
     Plot,
     Positions,
     SitesFrom,
@@ -56,6 +57,7 @@ def rdf(  # noqa: PLR0913, PLR0917 - options of a command line
     method: Annotated[
         str, typer.Option(help="counts, or the published convention: pymatgen (with --bin 0.1).")
     ] = "counts",
+    material: Material = "",
     timestep: Timestep = None,
     temperature: Temperature = None,
     elements: Elements = "",
@@ -75,7 +77,7 @@ def rdf(  # noqa: PLR0913, PLR0917 - options of a command line
         by: Literal["", "kind", "label"] = "label" if by_label else "kind" if by_site else ""
         settings = RdfSettings(_pairs(pairs), rmax, thickness, frames, method, by)
         choice = choice_from(anions, structure, sites_from)
-        files, specie, choice = of_run(files, specie, choice)
+        files, specie, choice = of_run(files, specie, choice, material)
         hints = hints_from(timestep, temperature, elements, positions)
         with told(quiet=as_json) as tell:
             survey = rdf_of(files, specie, hints, settings, choice, tell)

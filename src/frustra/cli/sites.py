@@ -11,6 +11,7 @@ from frustra.cli.options import (
     Crystal,
     Elements,
     Json,
+    Material,
     Plot,
     Positions,
     SitesFrom,
@@ -54,7 +55,7 @@ def sites(  # noqa: PLR0913, PLR0917 - options of a command line
             "the mean of a run."
         ),
     ] = None,
-    material: Annotated[str, typer.Option(help="Which material of a run.")] = "",
+    material: Material = "",
     timestep: Timestep = None,
     temperature: Temperature = None,
     elements: Elements = "",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 HEIGHT = 1.55
 """Of a panel, inches."""
 
-ABREAST = 6
+ABREAST = 4
 """Temperatures in a row of the legend, above the panels: within them it would hide curves."""
 
 ROOM = 1.06

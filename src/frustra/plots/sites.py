@@ -333,9 +333,10 @@ def _legend(axes: "Sequence[Axes]", sites: Sites, occupancy: Array | None) -> No
     handles = []
     strength = PALE if occupancy is None else 0.0
     kinds = [k for k in MARKERS if (sites.open & (sites.kind == k)).any()]
+    maxima = not sites.coordination.any()
     for kind in kinds:
         face, edge = _fill(kind, np.array([strength]))[0], SITE_COLOURS[kind]
-        handles.append(symbol(MARKERS[kind], NAMES[kind], mfc=tuple(face), mec=edge))
+        handles.append(symbol(MARKERS[kind], "maximum" if maxima else NAMES[kind], mfc=tuple(face), mec=edge))
     if occupancy is not None:
         handles += [symbol(MARKERS[k], "always occupied", color=SITE_COLOURS[k]) for k in kinds[:1]]
     if _next_to_cation(sites).any():
@@ -344,7 +345,7 @@ def _legend(axes: "Sequence[Axes]", sites: Sites, occupancy: Array | None) -> No
         handles.append(symbol("o", str(element), mfc=_atom_colours([element])[0], mec=INK, ms=8))
     if sites.tiling is not None:
         handles.append(symbol("o", "anion", color=GREY, ms=3))
-    handles.append(Line2D([], [], color=SOFT, lw=0.7, label="shared face"))
+    handles.append(Line2D([], [], color=SOFT, lw=0.7, label="touching basins" if maxima else "shared face"))
     rows = -(-len(handles) // (2 * len(axes)))
     columns = -(-len(handles) // rows)
     axes[0].figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=8)

@@ -188,6 +188,7 @@ def draw_mesh(ax: "Axes", mesh: Mesh, view: Array) -> None:
         rasterized=True,
         zorder=2,
     )
+    faces.set_in_layout(False)  # it is inside the cell anyhow, and to measure it takes as long as to draw it
     ax.add_collection(faces)
 
 

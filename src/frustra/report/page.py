@@ -53,6 +53,7 @@ def _save(picture: Picture, stem: Path) -> None:
     for suffix in (".svg", ".png"):
         with replacing(stem.with_suffix(suffix)) as temporary:
             picture.figure.savefig(temporary, metadata={"Date": None} if suffix == ".svg" else None)
+        picture.figure.set_layout_engine("none")  # what was laid out once stays so
     write_csv(stem.with_suffix(".csv"), picture.data)
 
 

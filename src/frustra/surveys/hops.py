@@ -25,7 +25,7 @@ from frustra.io.hints import TrajectoryHints
 from frustra.io.hops import HOP_COLUMNS
 from frustra.sites.record import Sites
 from frustra.surveys.runs import Tell
-from frustra.surveys.sites import Places, SiteChoice, places_of
+from frustra.surveys.sites import Places, SiteChoice, faces_told, places_of
 from frustra.units import FS
 
 SEED = 0
@@ -127,7 +127,7 @@ def hops_at(places: Places, settings: HopSettings, by_label: bool = False) -> Ho
         vibration: Vibration | AnalysisError = vibration_of(places.runs, runs, places.visits[0].ions)
     except AnalysisError as refusal:
         vibration = refusal
-    occupancy = occupancy_of(places.visits, sites)
+    occupancy = faces_told(occupancy_of(places.visits, sites), sites)
     free = set(sites.label[sites.open].tolist())  # of others, only those that an ion was in
     shown = free | {c.name for c in occupancy.classes if c.occupancy.value > 0}
     return HopsAt(

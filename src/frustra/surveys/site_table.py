@@ -11,6 +11,7 @@ from ase.data import atomic_numbers
 
 from frustra.analysis.framework import mean_framework
 from frustra.analysis.site_occupancy import Occupancy, occupancy_of
+from frustra.analysis.volume.framework import framework_of
 from frustra.errors import DataError
 from frustra.io import read_structure
 from frustra.io.hints import TrajectoryHints
@@ -18,7 +19,7 @@ from frustra.sites import Sites, sites_of
 from frustra.sites.symmetry import SYMMETRY, space_group_of
 from frustra.structures import anions_of, formula, indices_of
 from frustra.surveys.runs import Tell
-from frustra.surveys.sites import MEAN_SYMMETRY, Places, SiteChoice, places_of, vertices_of
+from frustra.surveys.sites import MEAN_SYMMETRY, Places, SiteChoice, faces_told, places_of, vertices_of
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ def run_survey(
         if sites is None:
             sites, (atoms, around) = places.sites, _crystal_of(places, specie, choice)
         tell("counting the ions in the sites")
-        occupancy = occupancy_of(places.visits, sites)
+        occupancy = faces_told(occupancy_of(places.visits, sites), sites)
         frames = sum(len(v) for v in places.visits)
         filled.append(Filled(places.temperature, len(places.runs), frames, occupancy, places.notes))
     if sites is None or atoms is None:
@@ -173,6 +174,9 @@ def _crystal_of(places: Places, specie: str, choice: SiteChoice) -> tuple[Atoms,
     """Return the atoms among which the sites are, and the elements of their vertices."""
     first = places.runs[0].atoms(0)
     if choice.from_density:
+        framework = framework_of(places.runs[0], specie)
+        first.set_cell(framework.cell, scale_atoms=True)
+        first.positions[np.array(first.get_chemical_symbols()) != specie] = framework.places @ framework.cell
         return first, ()
     around = anions_of(first, specie, choice.anions)
     if choice.crystal is not None:

@@ -1,7 +1,7 @@
 """From anyone's crystal or trajectories to its sites, and to the site that every ion is in."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from frustra.analysis.assignment import visits_of
 from frustra.analysis.framework import mean_framework
+from frustra.analysis.site_occupancy import Occupancy
 from frustra.analysis.volume.framework import framework_of
 from frustra.analysis.volume.ions import ion_density
 from frustra.arrays import Array, IntArray
@@ -166,7 +167,8 @@ def density_sites(runs: Sequence[Frames], specie: str) -> Chosen:
     loose = int((framework.spread > LOOSE).sum())
     if 2 * loose > len(framework.spread):
         raise AnalysisError(
-            f"{loose} of {len(framework.spread)} framework atoms do not stay in place (rms above {LOOSE:g} Å)",
+            f"{loose} of {len(framework.spread)} framework atoms do not stay in place (rms above "
+            f"{LOOSE:g} Å)",
             "a lattice, in which maxima of the density are sites",
         )
     density = ion_density(runs, specie)
@@ -245,6 +247,11 @@ def run_sites(
     """Return the sites of the mean framework of runs at one temperature."""
     around = vertices_of(runs[0].atoms(0), specie, anions)
     return sites_of(mean_framework(runs, specie, around), around, specie, symmetry)
+
+
+def faces_told(occupancy: Occupancy, sites: Sites) -> Occupancy:
+    """Return who is in sites, without ions face to face where sites have no faces: maxima touch anyway."""
+    return occupancy if sites.coordination.any() else replace(occupancy, violations=())
 
 
 def _doubts(visits: Sequence[Visits]) -> list[str]:

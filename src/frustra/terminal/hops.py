@@ -134,9 +134,9 @@ def _sentences(at: HopsAtResult) -> list[str]:
     ]
     if shared:
         said.append(f"Face to face, % of the ions (% of frames): {', '.join(shared)}")
-    kinds = {k for p in at.pathways if p.hops for k in p.pathway.partition(" ")[0].split("–")}
+    kinds = {k for p in at.pathways for k in p.pathway.partition(" ")[0].split("–")}
     if len(kinds) == 1 and kinds <= set(SITE_KINDS) and sum(r.departures > 0 for r in at.residence) > 1:
-        said.append(f"All hops are between {kinds.pop()} sites: --by-label tells their classes apart")
+        said.append(f"All sites are of one kind, {kinds.pop()}: --by-label tells their classes apart")
     if at.shared_sites:
         said.append(f"Sites with more than one ion: {at.shared_sites:.3g} on average")
     return said
