@@ -7,6 +7,12 @@ from frustra.analysis.collective import Strings
 from frustra.analysis.residence import Activation, EventRate, Pathway, Residence
 from frustra.errors import AnalysisError
 from frustra.surveys.hops import HopsAt, HopSurvey
+from frustra.surveys.occupancy_results import (
+    ClassOccupancyResult,
+    ViolationResult,
+    class_occupancies,
+    violations,
+)
 from frustra.surveys.values import Record, Value, known, sure_value
 from frustra.units import FS
 
@@ -53,23 +59,6 @@ class ResidenceResult(Record):
     )
 
 
-class OccupancyResult(Record):
-    """How many ions the sites of one class hold."""
-
-    label: str = Field(description="class of the sites")
-    sites: int = Field(description="sites in it")
-    occupancy: Value = Field(description="mean number of ions per site")
-    share: float = Field(description="part of all mobile ions that is in these sites")
-
-
-class ViolationResult(Record):
-    """Mobile ions that share a face of their polyhedron with another cation."""
-
-    pair: str = Field(description="oct–tet for two mobile ions, tet–Y for one and a framework cation")
-    ions: Value = Field(description="part of the mobile ions that do")
-    frames: float = Field(description="part of the frames in which any does")
-
-
 class StringsResult(Record):
     """Hops in concert: each ion takes the place that another left within the window."""
 
@@ -100,7 +89,7 @@ class HopsAtResult(Record):
     lasting: int = Field(description="hops that are left when straight ways back cancel")
     pathways: list[PathwayResult] = Field(description="classes of hops, also those that were not seen")
     residence: list[ResidenceResult] = Field(description="how long ions stay")
-    occupancy: list[OccupancyResult] = Field(description="which sites are held")
+    occupancy: list[ClassOccupancyResult] = Field(description="which sites are held")
     occupancy_entropy_nat: float = Field(description="of the sites, per mobile ion")
     occupancy_entropy_std_nat: float | None = Field(description="its standard error")
     shared_sites: float = Field(description="mean number of sites with more than one ion")
@@ -197,18 +186,12 @@ def hops_at_result(at: HopsAt) -> HopsAtResult:
         lasting=sum(int(h.lasting.sum()) for h in at.runs),
         pathways=[_pathway(p) for p in at.pathways],
         residence=[_residence(r) for r in at.residences],
-        occupancy=[
-            OccupancyResult(label=c.name, sites=c.sites, occupancy=sure_value(c.occupancy), share=c.share)
-            for c in occupancy.classes
-        ],
+        occupancy=class_occupancies(occupancy.classes),
         occupancy_entropy_nat=occupancy.entropy[0],
         occupancy_entropy_std_nat=known(occupancy.entropy[1]),
         shared_sites=occupancy.shared,
         nowhere=occupancy.nowhere.value,
-        face_sharing=[
-            ViolationResult(pair=v.name, ions=sure_value(v.ions), frames=v.frames)
-            for v in occupancy.violations
-        ],
+        face_sharing=violations(occupancy.violations),
         attempt_frequency_THz=None
         if isinstance(at.vibration, AnalysisError)
         else sure_value(at.vibration.frequency),

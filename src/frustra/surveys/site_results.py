@@ -10,6 +10,12 @@ from frustra.analysis.site_occupancy import Occupancy
 from frustra.arrays import BoolArray, IntArray
 from frustra.sites import SITE_KINDS, Sites
 from frustra.sites.labels import shared_with
+from frustra.surveys.occupancy_results import (
+    ClassOccupancyResult,
+    ViolationResult,
+    class_occupancies,
+    violations,
+)
 from frustra.surveys.site_table import Filled, SiteSurvey, layers_in
 from frustra.surveys.values import Record, Value, known, sure_value
 
@@ -78,23 +84,6 @@ class LayerResult(Record):
     height: float = Field(description="where it is along that vector, 0 to 1")
     octahedra: int = Field(description="octahedral sites in it")
     held: dict[str, int] = Field(description="framework cations in it")
-
-
-class ClassOccupancyResult(Record):
-    """Ions in the sites of one class."""
-
-    label: str = Field(description="name of the class")
-    sites: int = Field(description="sites in it")
-    occupancy: Value = Field(description="mean number of ions per site")
-    share: float = Field(description="part of all ions that are in these sites")
-
-
-class ViolationResult(Record):
-    """Mobile ions that share a face of their polyhedron with another cation."""
-
-    pair: str = Field(description="kinds of the two sites, or kind of site and framework cation")
-    ions: Value = Field(description="mean part of the mobile ions that do")
-    frames: float = Field(description="part of the frames in which any does")
 
 
 class OccupancyResult(Record):
@@ -267,23 +256,14 @@ def _filled(filled: Filled, sites: Sites) -> OccupancyResult:
         T_K=known(filled.temperature),
         runs=filled.runs,
         frames=filled.frames,
-        classes=[
-            ClassOccupancyResult(
-                label=c.name, sites=c.sites, occupancy=sure_value(c.occupancy), share=c.share
-            )
-            for c in occupancy.classes
-            if c.name not in held or c.share > 0
-        ],
+        classes=class_occupancies(c for c in occupancy.classes if c.name not in held or c.share > 0),
         sites=np.round(occupancy.per_site, 6).tolist(),
         sites_std=np.round(occupancy.per_site_std, 6).tolist(),
         shared_sites=occupancy.shared,
         nowhere=sure_value(occupancy.nowhere),
         entropy_nat=entropy,
         entropy_std_nat=known(std),
-        face_sharing=[
-            ViolationResult(pair=v.name, ions=sure_value(v.ions), frames=v.frames)
-            for v in occupancy.violations
-        ],
+        face_sharing=violations(occupancy.violations),
         notes=list(filled.notes),
     )
 
