@@ -1,5 +1,6 @@
 """What is wrong with the input of the commands that read trajectories is told at once."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from ase.io import write
 from click.testing import Result
 from typer.testing import CliRunner
 
-from frustra.cli import density, hops, percolation, rdf, sites
+from frustra.cli import app, density, hops, percolation, rdf, sites
 from frustra.terminal.notes import grouped
 
 COMMANDS = {
@@ -128,3 +129,14 @@ def test_a_file_is_replaced_and_a_folder_made() -> None:
 def test_notes_alike_at_several_temperatures_are_told_once() -> None:
     notes = ["300 K: hot", "400 K: hot", "400 K: cold", "a note", "300 K: hot"]
     assert grouped(notes) == ["300, 400 K: hot", "400 K: cold", "a note"]
+
+
+@pytest.mark.parametrize("command", ["sites", "density"])
+def test_where_time_does_not_matter_nobody_is_asked_for_it(data: Path, command: str) -> None:
+    file = data / "argyrodite_Li6PS5I/50p_run1_inherent_XDATCAR.gz"
+    done = CliRunner().invoke(app, [command, str(file), "--specie", "Li", "--json"])
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["specie"] == "Li"
+    asked = CliRunner().invoke(app, ["hops", str(file), "--specie", "Li", "--json"])
+    assert asked.exit_code == 2
+    assert "--timestep" in asked.stderr

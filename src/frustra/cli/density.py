@@ -76,7 +76,7 @@ def density(  # noqa: PLR0913, PLR0917 - options of a command line
         settings = _settings(
             grid=grid, smear=smear, symmetry=symmetry, symprec=symprec, alike=names_from(alike) or ()
         )
-        hints = hints_from(timestep, temperature, elements, positions)
+        hints = hints_from(timestep, temperature, elements, positions, timeless=True)
         with told(quiet=as_json) as tell:
             survey = density_survey(files, specie, hints, settings, tell=tell)
             tell("writing")

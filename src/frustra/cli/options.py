@@ -55,15 +55,20 @@ Positions = Annotated[str | None, typer.Option(help="wrapped or unwrapped, where
 
 
 def hints_from(
-    timestep: float | None, temperature: float | None, elements: str, positions: str | None
+    timestep: float | None,
+    temperature: float | None,
+    elements: str,
+    positions: str | None,
+    *,
+    timeless: bool = False,
 ) -> "TrajectoryHints":
-    """Return what the options tell of the files."""
+    """Return what the options tell of the files; `timeless` if the command has no use for times."""
     from frustra.io.hints import TrajectoryHints  # noqa: PLC0415
 
     if positions not in {None, "wrapped", "unwrapped"}:
         raise StudyError(f"positions that are {positions!r}", "wrapped or unwrapped")
     step = None if timestep is None else timestep / FS
-    return TrajectoryHints(step, temperature, names_from(elements), cast("Any", positions))
+    return TrajectoryHints(step, temperature, names_from(elements), cast("Any", positions), timeless)
 
 
 def names_from(text: str) -> tuple[str, ...] | None:

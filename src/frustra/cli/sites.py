@@ -72,7 +72,7 @@ def sites(  # noqa: PLR0913, PLR0917 - options of a command line
         from frustra.terminal.sites import print_sites  # noqa: PLC0415
 
         require_places(plot, cif)
-        hints = hints_from(timestep, temperature, elements, positions)
+        hints = hints_from(timestep, temperature, elements, positions, timeless=True)
         choice = choice_from(anions, structure, sites_from, symmetry)
         files, specie, choice = of_run(files, specie, choice, material)
         with told(quiet=as_json) as tell:

@@ -36,6 +36,8 @@ class TrajectoryHints:
     """Elements of the types 1, 2, … of a LAMMPS dump."""
     positions: Literal["wrapped", "unwrapped"] | None = None
     """Whether the positions are in the cell or go on beyond it, where that cannot be told."""
+    timeless: bool = False
+    """Whether time does not matter: frames of which nobody knows the time count as 1 ps apart."""
 
     def __post_init__(self) -> None:
         for name, value, unit in (("time step", self.timestep, "ps"), ("temperature", self.temperature, "K")):
@@ -57,6 +59,8 @@ def timestep_of(path: Path, told: float | None, hints: TrajectoryHints, per: str
         Neither tells it, or they contradict each other.
     """
     given = hints.timestep
+    if told is None and given is None and hints.timeless:
+        return 1.0
     if told is None and given is None:
         raise DataError(
             f"{path} does not tell the time from one {per} to the next",
