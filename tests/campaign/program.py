@@ -118,7 +118,14 @@ class Run:
 
     def wait_for_file(self, pattern: str) -> None:
         """Wait until the run has written a file that matches a pattern."""
-        self.wait_for(lambda: next((self.out / "steps").glob(pattern), None))
+
+        def written() -> object:
+            try:
+                return next((self.out / "steps").glob(pattern), None)
+            except FileNotFoundError:  # a folder was renamed while it was looked into
+                return None
+
+        self.wait_for(written)
 
     def kill(self) -> None:
         """End the driver as a power cut would."""

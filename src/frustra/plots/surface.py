@@ -8,12 +8,12 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 from scipy.spatial import ConvexHull
 
-from frustra.arrays import Array, IntArray
+from frustra.arrays import Array, BoolArray, IntArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FINE, FINEST = 0.12, 96
+FINE, FINEST = 0.2, 72
 """Å between the points of which a surface is drawn; points along a cell vector, at most."""
 
 PALER = 0.55
@@ -24,6 +24,9 @@ LIGHT = np.array([-0.45, 0.65, 0.75])
 
 SHADE = (0.42, 0.58, 0.35)
 """Light from everywhere, from the lamp, and of its reflex."""
+
+HIDDEN = -0.15
+"""Triangles are drawn whose normal points less than this away from the viewer: normals are smoothed."""
 
 MIST = 0.35
 """How far the most distant triangle fades into white."""
@@ -36,13 +39,17 @@ class Mesh:
     corners: Array
     """(triangles, 3, 3), Å."""
     normals: Array
-    """(triangles, 3), of length one; either side may be outside."""
+    """(triangles, 3), of length one, to the outside."""
     colours: Array
     """(triangles, 3), red, green and blue from 0 to 1."""
 
     def __len__(self) -> int:
         """Return the number of triangles."""
         return len(self.corners)
+
+    def select(self, rows: BoolArray) -> "Mesh":
+        """Return some of the triangles."""
+        return Mesh(self.corners[rows], self.normals[rows], self.colours[rows])
 
 
 def together(meshes: "list[Mesh]") -> Mesh:
@@ -79,6 +86,8 @@ def isosurface(values: Array, cell: Array, level: float, colour: Any) -> Mesh:
     triangles = np.asarray(found, dtype=np.int64).reshape(-1, 3)
     places = np.clip(np.reshape(points, (-1, 3)) - 1, 0, size) / size
     corners = (places @ cell)[triangles]
+    if np.linalg.det(corners).sum() < 0:  # the volume inside: triangles shall be seen from outside
+        triangles, corners = triangles[:, ::-1], corners[:, ::-1]
     normals = _smooth(_normals(corners), triangles, len(places))
     cut = [(places[triangles][:, :, axis] == side).all(axis=1) for axis in range(3) for side in (0, 1)]
     colours = np.tile(to_rgb(colour), (len(corners), 1))
@@ -176,6 +185,7 @@ def draw_mesh(ax: "Axes", mesh: Mesh, view: Array) -> None:
     """Draw triangles, the most distant first, as they look from far away in the direction of the view."""
     from matplotlib.collections import PolyCollection
 
+    mesh = mesh.select((mesh.normals @ view[2]) > HIDDEN)  # of closed surfaces nobody sees the far sides
     seen = mesh.corners @ view.T
     depth = seen[:, :, 2].mean(axis=1)
     order = np.argsort(depth)
