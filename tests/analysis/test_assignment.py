@@ -65,6 +65,7 @@ def test_every_ion_is_in_the_polyhedron_that_contains_it(seed: int, amplitude: f
     np.testing.assert_array_equal(visits.site, twin(run, sites, "Li"))
 
 
+@settings(max_examples=8)
 @given(seeds)
 def test_drift_a_far_origin_and_the_order_of_atoms_change_nothing(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from scipy.spatial.transform import Rotation
 
 from frustra.analysis.framework import mean_framework, places_left, rigid_shift
@@ -32,6 +32,7 @@ def gaps(run: Trajectory, rng_shift: np.ndarray) -> np.ndarray:
     return np.linalg.norm(fractional @ mean.cell.array, axis=1)
 
 
+@settings(max_examples=8)
 @given(seeds)
 def test_the_mean_is_where_atoms_vibrate_about_with_the_error_of_a_mean(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -40,6 +41,7 @@ def test_the_mean_is_where_atoms_vibrate_about_with_the_error_of_a_mean(seed: in
     assert np.sqrt((gaps(run, np.zeros(3)) ** 2).mean()) == pytest.approx(expected, rel=0.35)
 
 
+@settings(max_examples=8)
 @given(seeds)
 def test_drift_and_a_far_origin_do_not_blur_the_mean(seed: int) -> None:
     rng = np.random.default_rng(seed)

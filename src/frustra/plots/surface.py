@@ -13,7 +13,7 @@ from frustra.arrays import Array, BoolArray, IntArray
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FINE, FINEST = 0.2, 72
+FINE, FINEST = 0.16, 84
 """Å between the points of which a surface is drawn; points along a cell vector, at most."""
 
 PALER = 0.55
