@@ -176,9 +176,8 @@ def test_one_frame_of_a_trajectory_format_is_a_crystal(tmp_path: Path) -> None:
     assert answer["counts"] == {"oct": 4, "tet": 8, "other": 0}
     assert answer["notes"] == [f"no Li in {tmp_path / 'one.extxyz'}: all atoms count as framework"]
     write_frames(tmp_path / "two.extxyz", [atoms, atoms])
-    assert "time" in complaint(
-        tmp_path / "two.extxyz", "--specie", "Cl"
-    )  # a trajectory: nobody tells its step
+    # a trajectory, which must hold the mobile ion
+    assert "no Li in the trajectory" in complaint(tmp_path / "two.extxyz", "--specie", "Li")
 
 
 def test_a_crystal_may_give_the_sites_of_a_trajectory(ladder: Path, tmp_path: Path) -> None:
