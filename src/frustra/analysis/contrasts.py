@@ -1,46 +1,46 @@
-"""How far apart the states on different sites, or of any classes, lie, and how much they overlap."""
+"""How far apart the states on different sites, of any classes or at different temperatures lie."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
-from frustra.analysis.classes import classes_by
-from frustra.analysis.density import DensitySettings, converged_states
-from frustra.arrays import Array, IntArray
+from frustra.analysis.density import DensitySettings, tallies_of
+from frustra.analysis.levels import LevelTable, levels_of
+from frustra.analysis.tally import Tally, estimate
+from frustra.arrays import Array
 from frustra.states import StateTable
-from frustra.stats import bootstrap
+from frustra.stats import Estimate
 
 LOW_TAIL, HIGH_TAIL = 0.05, 0.95
 """Quantiles between which the tail gap is taken."""
 
-NUMBERS = ("overlap", "gap", "tail_gap")
-
 
 @dataclass(frozen=True)
 class Contrast:
-    """Two classes of states at one temperature; the second has the higher mean energy."""
+    """Two sets of states; the second has the higher mean energy."""
 
-    temperature: float
-    """K."""
     first: str
+    """Name of the class, or of the temperature."""
     second: str
+    temperatures: tuple[float, float]
+    """Of the first and of the second, K."""
     states: tuple[int, int]
     """How many there are of each."""
-    overlap: float
-    """Σ min(p, q) over the bins, with the fractions p and q of each class in a bin: 1 if alike, 0 if apart.
-    With few states per bin it is too low, by the noise of both."""
-    gap: float
+    overlap: Estimate
+    """Overlap coefficient Σ min(p, q) over the bins, with the fractions p and q of each set in a bin: 1 if
+    alike, 0 if apart. With few states per bin it is too low, by the noise of both: see `alike`."""
+    alike: float
+    """The overlap that two samples of so many independent states from one distribution show."""
+    gap: Estimate
     """Difference of the mean energies, eV."""
-    tail_gap: float
+    tail_gap: Estimate
     """5 % quantile of the second less 95 % quantile of the first, eV: above zero where they are apart."""
-    std: dict[str, float]
-    """Standard errors of overlap, gap and tail_gap by bootstrap over snapshots; NaN where not known: with a
-    single snapshot, or where a class is so rare that a resampling has none of it."""
 
 
 def contrasts_of(
-    states: StateTable,
+    states: StateTable | LevelTable,
     by: str = "site",
     settings: DensitySettings | None = None,
     rng: np.random.Generator | None = None,
@@ -51,7 +51,8 @@ def contrasts_of(
     Parameters
     ----------
     states
-        Of one material and element. States of snapshots that did not converge are left out.
+        Of one material and element; or levels, which are classed already. States of snapshots that did not
+        converge are left out.
     by, quantiles
         The column that tells the classes, and into how many its numbers are divided: see `classes_by`.
     settings
@@ -64,53 +65,85 @@ def contrasts_of(
     AnalysisError
         No converged state, several materials or elements, or no such column.
     """
-    settings, rng = settings or DensitySettings(), rng or np.random.default_rng(0)
-    states = converged_states(states)
-    classes = classes_by(states, by, quantiles)
+    table = states if isinstance(states, LevelTable) else levels_of(states, by, quantiles)
     found = []
-    for temperature in states.temperatures:
-        rows = np.flatnonzero(states["temperature"] == temperature)
-        part, number = states.select(rows), classes.number[rows]
-        means = {k: float(part["energy"][number == k].mean()) for k in np.unique(number).tolist()}
-        for pair in combinations(sorted(means, key=lambda k: (means[k], k)), 2):
-            compared = _Pair(part, number, pair, settings.bin)
-            overlap, gap, tail_gap = compared(np.ones(compared.groups)).tolist()
-            errors = bootstrap(compared.groups, compared, rng, settings.bootstrap)
-            first, second = (classes.names[k] for k in pair)
-            counts = (int((number == pair[0]).sum()), int((number == pair[1]).sum()))
-            std = dict(zip(NUMBERS, errors.tolist(), strict=True))
-            found.append(Contrast(temperature, first, second, counts, overlap, gap, tail_gap, std))
+    for one, tally in tallies_of(table, settings or DensitySettings(), rng):
+        sides = [
+            _Side(name, one.temperature, tally.one(k))
+            for k, name in enumerate(table.names)
+            if tally.totals[0, k] > 0
+        ]
+        found += _pairs(sides)
     return found
 
 
-class _Pair:
-    """Overlap, gap and tail gap of two classes as functions of how often each snapshot counts."""
+def temperature_contrasts_of(
+    states: StateTable | LevelTable,
+    settings: DensitySettings | None = None,
+    rng: np.random.Generator | None = None,
+) -> list[Contrast]:
+    """Return the contrasts of the whole densities of all pairs of temperatures.
 
-    def __init__(self, states: StateTable, number: IntArray, pair: tuple[int, int], width: float) -> None:
-        frames, energies = states.frames, states["energy"]
-        bins = np.floor((energies - energies.min()) / width).astype(np.int64)
-        self.groups = int(frames.max()) + 1
-        self._sides = []
-        for k in pair:
-            rows = np.flatnonzero(number == k)
-            rows = rows[np.argsort(energies[rows], kind="stable")]
-            self._sides.append((energies[rows], frames[rows], bins[rows]))
-        self._bins = int(bins.max()) + 1
+    Raises
+    ------
+    AnalysisError
+        No converged state, or several materials or elements.
+    """
+    table = states if isinstance(states, LevelTable) else levels_of(states)
+    tallies = tallies_of(table, settings or DensitySettings(), rng)
+    return _pairs([_Side(f"{one.temperature:g} K", one.temperature, t.all()) for one, t in tallies])
 
-    def __call__(self, weights: Array) -> Array:
-        (low, low_mean, _, top), (high, high_mean, bottom, _) = (self._side(s, weights) for s in self._sides)
-        return np.array([np.minimum(low, high).sum(), high_mean - low_mean, bottom - top])
 
-    def _side(
-        self, side: tuple[Array, IntArray, IntArray], weights: Array
-    ) -> tuple[Array, float, float, float]:
-        """Return fractions in bins, mean, and the quantiles of one class; NaN where it is absent."""
-        energies, frames, bins = side
-        weight = weights[frames]
-        cumulated = np.cumsum(weight)
-        if cumulated[-1] == 0:
-            return np.full(self._bins, np.nan), np.nan, np.nan, np.nan
-        fractions = np.bincount(bins, weight, self._bins) / cumulated[-1]
-        places = np.searchsorted(cumulated, np.array([LOW_TAIL, HIGH_TAIL]) * cumulated[-1])
-        bottom, top = energies[places]
-        return fractions, float(weight @ energies / cumulated[-1]), float(bottom), float(top)
+@dataclass(frozen=True)
+class _Side:
+    """One set of states."""
+
+    name: str
+    temperature: float
+    tally: Tally
+
+    @property
+    def mean(self) -> float:
+        return float(self.tally.means[0, 0])
+
+
+def _pairs(sides: Sequence[_Side]) -> list[Contrast]:
+    pairs = combinations(range(len(sides)), 2)
+    ordered = (sorted(p, key=lambda k: (sides[k].mean, k)) for p in pairs)
+    return [_contrast(sides[a], sides[b]) for a, b in ordered]
+
+
+def _contrast(low: _Side, high: _Side) -> Contrast:
+    p, q = low.tally, high.tally
+    groups = min(p.groups, q.groups)
+    rows = slice(None) if min(p.counts.shape[0], q.counts.shape[0]) > 1 else slice(1)
+    first, second = _fractions(p)[rows], _fractions(q)[rows]
+    counts = (round(p.totals[0, 0]), round(q.totals[0, 0]))
+    tails = q.quantile(LOW_TAIL)[rows, 0] - p.quantile(HIGH_TAIL)[rows, 0]
+    return Contrast(
+        first=low.name,
+        second=high.name,
+        temperatures=(low.temperature, high.temperature),
+        states=counts,
+        overlap=estimate(np.minimum(first, second).sum(axis=1), groups),
+        alike=_alike(p.coarse[0, 0] + q.coarse[0, 0], counts),
+        gap=estimate(q.means[rows, 0] - p.means[rows, 0], groups),
+        tail_gap=estimate(tails, groups),
+    )
+
+
+def _fractions(tally: Tally) -> Array:
+    with np.errstate(invalid="ignore"):
+        fractions: Array = tally.coarse[:, 0] / tally.totals
+    return fractions
+
+
+def _alike(counts: Array, states: tuple[int, int]) -> float:
+    """Return the expected overlap of two samples of one distribution, Σ E min(p̂, q̂).
+
+    min(p, q) = (p + q − |p − q|)/2, and |p̂ − q̂| of two noisy fractions is √(2/π) σ on average; in a bin with
+    few states it cannot be more than their sum.
+    """
+    fractions = counts / counts.sum()
+    noise = np.sqrt(fractions * (1 - fractions) * (1 / states[0] + 1 / states[1]))
+    return float(1 - 0.5 * np.minimum(np.sqrt(2 / np.pi) * noise, 2 * fractions).sum())

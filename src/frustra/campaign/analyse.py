@@ -238,13 +238,13 @@ def _states(density: Density | None) -> States:
         return States.model_validate({"n": 0, **dict.fromkeys(set(States.model_fields) - {"n"})})
     return States(
         n=density.states,
-        mean_eV=density.mean,
-        iqr_eV=density.iqr,
-        entropy_nat=density.entropy,
-        effective_levels=density.effective_levels,
-        mean_std_eV=finite(density.std["mean"]),
-        iqr_std_eV=finite(density.std["iqr"]),
-        entropy_std_nat=finite(density.std["entropy"]),
+        mean_eV=density.mean.value,
+        iqr_eV=density.iqr.value,
+        entropy_nat=density.entropy.value,
+        effective_levels=density.effective_levels.value,
+        mean_std_eV=finite(density.mean.std),
+        iqr_std_eV=finite(density.iqr.std),
+        entropy_std_nat=finite(density.entropy.std),
     )
 
 

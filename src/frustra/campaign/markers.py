@@ -115,7 +115,7 @@ def _occupations(evidence: Evidence) -> Iterator[Reading]:
 def _doas(densities: Sequence[Density]) -> Iterator[Reading]:
     for d in densities:
         least = np.log(d.states) / d.states  # one state in another bin
-        yield Reading(d.temperature, d.entropy, widened(d.std["entropy"], d.snapshots, least))
+        yield Reading(d.temperature, d.entropy.value, widened(d.entropy.std, d.groups, least))
 
 
 def _anisotropy(diffusion: Sequence[Diffusion]) -> Iterator[Reading]:

@@ -15,6 +15,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 from signal import SIGKILL
+from typing import IO
 
 import numpy as np
 from ase import Atoms
@@ -84,17 +85,37 @@ def run_lammps(script: str, folder: Path, progress: Progress | None = None, mark
     EngineError
         LAMMPS is missing or failed; its last lines are shown.
     """
+    process = start_lammps(script, folder, subprocess.PIPE)
+    lines = _follow(process, folder / "log.lammps", progress, mark)
+    if process.returncode != 0:
+        raise failure(process.returncode, lines, folder)
+    return "".join(lines)
+
+
+def start_lammps(script: str, folder: Path, output: int | IO[str]) -> subprocess.Popen[str]:
+    """Start LAMMPS with an input script, which is kept as `in.lammps` in the folder it runs in.
+
+    Parameters
+    ----------
+    output
+        Where all that LAMMPS prints goes, as `subprocess.Popen` takes it.
+
+    Raises
+    ------
+    EngineError
+        LAMMPS is missing or cannot be started.
+    """
     executable = find_lammps()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "in.lammps").write_text(script, encoding="utf-8")
     command = [*_launcher(), str(executable), "-in", "in.lammps", "-log", "none", "-nocite", *_threads()]
     try:
-        process = subprocess.Popen(  # noqa: S603 - the executable is LAMMPS, the arguments are ours
+        return subprocess.Popen(  # noqa: S603 - the executable is LAMMPS, the arguments are ours
             command,
             cwd=folder,
             env=_environment(script),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
             text=True,
@@ -102,10 +123,13 @@ def run_lammps(script: str, folder: Path, progress: Progress | None = None, mark
         )
     except OSError as error:
         raise EngineError(f"LAMMPS cannot be started: {error}", remedy=f"check {executable}") from None
-    lines = _follow(process, folder / "log.lammps", progress, mark)
-    if process.returncode != 0:
-        raise _failure(process.returncode, lines, folder)
-    return "".join(lines)
+
+
+def stop_lammps(process: subprocess.Popen[str]) -> None:
+    """End LAMMPS and all its MPI processes, if it still runs."""
+    if process.poll() is None:
+        os.killpg(process.pid, SIGKILL)
+        process.wait()
 
 
 def _asked(variable: str) -> int:
@@ -187,15 +211,14 @@ def _follow(process: subprocess.Popen[str], log: Path, progress: Progress | None
                     progress(int(count[1]))
         process.wait()
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, SIGKILL)
-            process.wait()
+        stop_lammps(process)
         if process.stdout is not None:
             process.stdout.close()
     return lines
 
 
-def _failure(code: int, lines: Sequence[str], folder: Path) -> EngineError:
+def failure(code: int, lines: Sequence[str], folder: Path) -> EngineError:
+    """Return the error that tells why LAMMPS ended, by its last lines of output."""
     tail = [line.strip() for line in deque((s for s in lines if s.strip()), maxlen=_TAIL)]
     errors = [line for line in tail if "ERROR" in line]
     free = shutil.disk_usage(folder).free

@@ -72,9 +72,9 @@ def _part_colours(densities: Sequence[Density]) -> dict[str, Any]:
 
 def _title(by: str) -> str:
     """Return what a column holds, as the title of a legend; that of sites needs none."""
-    (doc,) = (c.doc for c in COLUMNS if c.name == by)
+    doc = next((c.doc for c in COLUMNS if c.name == by), by)
     words = doc.split(";")[0].removesuffix(", or NaN").replace("`", "")
-    return "" if by == "site" else words[0].upper() + words[1:]
+    return "" if by in {"site", ""} else words[0].upper() + words[1:]
 
 
 def _stacked(rows: int, handles: Sequence[Any], title: str) -> "list[Axes]":
@@ -111,8 +111,8 @@ def _draw_density(ax: "Axes", density: Density, colours: Mapping[str, Any], doub
 
 
 def _metrics_text(density: Density) -> str:
-    entropy = f"S = {density.entropy:.2f} ± {density.std['entropy']:.2f} nat"
-    return f"{entropy}\nIQR = {MEV * density.iqr:.0f} meV"
+    entropy, iqr = density.entropy, density.iqr
+    return f"S = {entropy.value:.2f} ± {entropy.std:.2f} nat\nIQR = {MEV * iqr.value:.0f} meV"
 
 
 def _upper_energy(densities: Sequence[Density]) -> float:

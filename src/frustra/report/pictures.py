@@ -86,7 +86,7 @@ def _doas_data(analysis: MaterialAnalysis) -> dict[str, Any]:
                 "T_K": np.full(len(d.total), d.temperature),
                 "energy_eV": d.centres,
                 "total": d.total,
-                **d.by_site,
+                **d.parts,
             }
             values += bins[column].tolist()
         parts.append((column, values))
