@@ -48,12 +48,15 @@ class Snapshots:
     """(frames,) time of the frame in its trajectory, ps."""
     temperature: float = 0.0
     """Temperature of the trajectory the frames come from, K (0 for a static structure)."""
+    moved: NDArray[np.floating[Any]] | None = None
+    """(frames, atoms, 3) by what the relaxation displaced each atom, less the mean of all, Å, in single
+    precision; None in files of versions that did not keep it."""
 
     def __post_init__(self) -> None:
         frames, atoms = self.positions.shape[:2]
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name in _SHARED:
+            if item.name in _SHARED or value is None:
                 continue
             if len(value) != frames:
                 raise DataError(
@@ -89,8 +92,8 @@ class Snapshots:
 
     def select(self, rows: slice | IntArray | BoolArray) -> "Snapshots":
         """Return the snapshots of the given frames."""
-        kept = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in _SHARED}
-        return replace(self, **kept)
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _SHARED}
+        return replace(self, **{name: value[rows] for name, value in own.items() if value is not None})
 
     def with_origin(self, time: Array, temperature: float) -> "Snapshots":
         """Return the same snapshots with the times and the temperature of their frames."""
@@ -124,7 +127,8 @@ def relaxed_snapshots(
     """
     cell = crystal.cell.array.copy()
     moved = minimum_image(relaxed - start, cell)
-    displacements = np.linalg.norm(moved - moved.mean(axis=1, keepdims=True), axis=2)
+    alone = moved - moved.mean(axis=1, keepdims=True)
+    displacements = np.linalg.norm(alone, axis=2)
     fmax = np.linalg.norm(forces, axis=2).max(axis=1)
     return Snapshots(
         positions=start + moved,
@@ -139,6 +143,7 @@ def relaxed_snapshots(
         max_displacement=displacements.max(axis=1),
         displacements=displacements,
         time=np.zeros(len(start)),
+        moved=alone.astype(np.float32),
     )
 
 
@@ -158,5 +163,7 @@ def joined(parts: Sequence[Snapshots]) -> Snapshots:
         if not same:
             raise DataError("snapshots of different crystals or cells", "one crystal in one cell")
     own = [f.name for f in fields(first) if f.name not in _SHARED]
-    kept: dict[str, Any] = {name: np.concatenate([getattr(p, name) for p in parts]) for name in own}
+    values = {name: [getattr(p, name) for p in parts] for name in own}
+    told = {name: all(v is not None for v in of_parts) for name, of_parts in values.items()}
+    kept: dict[str, Any] = {name: np.concatenate(v) if told[name] else None for name, v in values.items()}
     return replace(first, **kept)

@@ -15,7 +15,6 @@ from frustra.errors import DataError
 from frustra.sites import SITE_KINDS
 from frustra.states import Column
 
-
 COLUMNS: tuple[Column, ...] = (
     Column("material", "", "U", "name of the material in the study"),
     Column("temperature", "K", "f8", "temperature of the trajectory"),
@@ -40,7 +39,10 @@ COLUMNS: tuple[Column, ...] = (
     Column("pathway", "", "U", "kinds of origin, site passed if any, and target, such as oct–oct"),
     Column("direction", "", "U", "of the hop against the cell's axes, such as along c"),
     Column(
-        "chain", "", "i8", "number, in its run, of the way oct–tet–oct of which the hop is a half; −1: of none"
+        "chain",
+        "",
+        "i8",
+        "number, in its run, of the way oct–tet–oct of which the hop is a half; −1: of none",
     ),
     Column("weight", "", "f8", "hops of the run that this one stands for"),
     Column("energy_before", "eV", "f8", "per-atom energy of the ion, relaxed before the hop"),

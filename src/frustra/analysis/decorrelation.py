@@ -12,8 +12,8 @@ matter: energies do not depend on it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ WINDOW = 5.0
 """Correlation times after which the sum over lags ends."""
 
 FEWEST = 12.0
-"""Independent frames below which a run is too short to tell its correlation time: then it is at least that."""
+"""Independent frames below which a run is too short to tell its correlation time: it is then a bound."""
 
 GROUPS = 16
 """Groups of sites from whose scatter the error of g comes."""
@@ -41,8 +41,10 @@ ELEMENTS = 2**21
 """Frames times sites that are transformed together."""
 
 BUDGET = 2**21
-"""Frames times sites of a state table from which its inefficiency is taken; of more, some sites stand for
-all."""
+"""Frames times sites of a state table from which g is taken; of more, some sites stand for all."""
+
+SAME = 1e-6
+"""eV per ion: mean energies that differ by less are the same."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,9 @@ class Decorrelation:
     """Whether the runs are too short, and g is only known to be at least this."""
     frozen: bool
     """Whether no occupation changed in any run: every run then holds one arrangement."""
+    observed: Literal["places", "energy"] = "places"
+    """Whose autocorrelation C is: the occupations', or, where no ion is on a site, that of the mean energy
+    of the ions."""
 
     @property
     def tau(self) -> float:
@@ -126,8 +131,9 @@ def _counted(frame: NDArray[Any], site: NDArray[Any], shape: tuple[int, int]) ->
 def independent_snapshots(states: StateTable) -> dict[float, Decorrelation]:
     """Return for every temperature of a table how correlated its snapshots are; a frame is a snapshot.
 
-    The snapshots of a run are taken as evenly spaced, in the order of their times. Of snapshots that are in
-    no run's order (one to a run) nothing speaks against their independence.
+    The snapshots of a run are taken as evenly spaced, in the order of their times. Where there is one
+    snapshot to a run, nothing speaks against their independence. Where no ion is on a site, the mean energy
+    of the ions takes the place of the occupations.
 
     Parameters
     ----------
@@ -144,13 +150,17 @@ def independent_snapshots(states: StateTable) -> dict[float, Decorrelation]:
     found = {}
     for temperature in states.temperatures:
         rows = states["temperature"] == temperature
-        columns = (states[c][rows] for c in ("run", "time", "snapshot", "place"))
-        found[temperature] = _of_snapshots(*columns)
+        run, time, snapshot, place, energy = (
+            states[c][rows] for c in ("run", "time", "snapshot", "place", "energy")
+        )
+        found[temperature] = _of_snapshots(run, time, snapshot, place, energy)
     return found
 
 
 def block_length(states: StateTable) -> int:
     """Return how many snapshots in a row make one independent block: g, rounded up.
+
+    A block is never longer than a run.
 
     Parameters
     ----------
@@ -166,28 +176,41 @@ def block_length(states: StateTable) -> int:
     if len(found) > 1:
         raise AnalysisError(f"states at {len(found)} temperatures", "one", "select it first")
     (only,) = found.values()
-    return min(only.longest, int(np.ceil(only.inefficiency - 1e-9)))
+    return min(only.longest, int(np.ceil(only.inefficiency - 0.1)))  # a tenth of a frame is no block
 
 
 def _of_snapshots(
-    run: NDArray[Any], time: NDArray[Any], snapshot: NDArray[Any], place: NDArray[Any]
+    run: NDArray[Any], time: NDArray[Any], snapshot: NDArray[Any], place: NDArray[Any], energy: Array
 ) -> Decorrelation:
     """Return the same from columns of a state table at one temperature."""
     frame, first = _frames(run, snapshot)
     order = np.lexsort((snapshot[first], time[first], run[first]))
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
+    sites = int(place.max()) + 1
+    whole = _sampled(rank[frame], place, sites, len(order)) if sites else _mean(rank[frame], energy)
     ends = np.append(np.flatnonzero(np.diff(run[first][order])) + 1, len(order))
-    sites = int(place.max(initial=-1)) + 1
-    chosen = _some(sites, len(order))
+    starts = np.append(0, ends[:-1])
+    parts = [sparse.csc_array(whole[a:b]) for a, b in zip(starts, ends, strict=True)]
+    return replace(_decorrelation(parts, np.nan), observed="places" if sites else "energy")
+
+
+def _sampled(frame: IntArray, place: NDArray[Any], sites: int, frames: int) -> sparse.csr_array:
+    """Return the occupations (frames, sites); of very many, those of some sites that stand for all."""
+    count = min(sites, max(GROUPS, BUDGET // frames))
     number = np.full(sites + 1, -1)  # the last is for ions in no site
-    number[chosen] = np.arange(len(chosen))
+    number[np.random.default_rng(0).permutation(sites)[:count]] = np.arange(count)
     site = number[place]
     kept = site >= 0
-    whole = _counted(rank[frame[kept]], site[kept], (len(order), len(chosen)))
-    starts = np.append(0, ends[:-1])
-    parts = [whole] if len(ends) == 1 else [_rows(whole, a, b) for a, b in zip(starts, ends, strict=True)]
-    return _decorrelation(parts, np.nan)
+    return sparse.csr_array(_counted(frame[kept], site[kept], (frames, count)))
+
+
+def _mean(frame: IntArray, energy: Array) -> sparse.csr_array:
+    """Return the mean energy of each frame, (frames, 1), in units of its scatter."""
+    mean = np.bincount(frame, energy) / np.bincount(frame)
+    scatter = float(mean.std())
+    scaled = (mean - mean.mean()) / scatter if scatter > SAME else np.zeros(len(mean))
+    return sparse.csr_array(scaled[:, None])
 
 
 def _frames(run: NDArray[Any], snapshot: NDArray[Any]) -> tuple[IntArray, IntArray]:
@@ -198,17 +221,6 @@ def _frames(run: NDArray[Any], snapshot: NDArray[Any]) -> tuple[IntArray, IntArr
     keys = run[first].astype(np.int64) * (int(snapshot.max()) - low + 1) + (snapshot[first] - low)
     _, where, same = np.unique(keys, return_index=True, return_inverse=True)
     return np.repeat(same, np.diff(np.append(first, len(run)))), first[where]
-
-
-def _some(sites: int, frames: int) -> IntArray:
-    """Return the sites that stand for all where there are too many snapshots to look at each."""
-    count = min(sites, max(GROUPS, BUDGET // max(frames, 1)))
-    return np.sort(np.random.default_rng(0).permutation(sites)[:count])
-
-
-def _rows(table: sparse.csc_array, start: int, stop: int) -> sparse.csc_array:
-    part: sparse.csc_array = sparse.csc_array(table[start:stop])
-    return part
 
 
 @dataclass(frozen=True)
@@ -239,9 +251,7 @@ def _decorrelation(runs: Sequence[sparse.csc_array], timestep: float) -> Decorre
     value, last = found or _integrated(sums, 0.0)
     std = _error(sums, value, last, frames, _moving(runs, last + 1)) if found else np.nan
     correlation = _correlations(sums, value if found else 0.0).sum(axis=0)[: last + 1]
-    return Decorrelation(
-        frames, longest, timestep, correlation, max(1.0, value), std, found is None, False
-    )
+    return Decorrelation(frames, longest, timestep, correlation, max(1.0, value), std, found is None, False)
 
 
 def _summed(runs: Sequence[sparse.csc_array], lengths: IntArray) -> _Sums | None:
@@ -261,9 +271,7 @@ def _summed(runs: Sequence[sparse.csc_array], lengths: IntArray) -> _Sums | None
     return _Sums(products, pairs, shares)
 
 
-def _products(
-    run: sparse.csc_array, moving: IntArray, mean: Array, group: IntArray, lags: int
-) -> Array:
+def _products(run: sparse.csc_array, moving: IntArray, mean: Array, group: IntArray, lags: int) -> Array:
     """Return Σ_t δn(t) δn(t + lag) of one run, (groups, lags), by FFT of a few sites at a time."""
     length = run.shape[0]
     size = fft.next_fast_len(length + lags, real=True)

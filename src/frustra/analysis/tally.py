@@ -5,6 +5,7 @@ same for ten million states as for ten thousand.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy.stats import t as student
@@ -152,6 +153,11 @@ def tally_of(levels: Levels, bins: Bins, classes: int, samples: int, rng: np.ran
         return Tally(bins, weighted, weights @ sums.T / total, weights @ squares.T / total, groups)
 
 
+@cache
+def _student(freedom: int) -> float:
+    return float(student.ppf(0.975, freedom))
+
+
 def estimate(values: Array, groups: int, exact: float | None = None) -> Estimate:
     """Return the first of the values with its error from the others, the resamplings.
 
@@ -171,5 +177,5 @@ def estimate(values: Array, groups: int, exact: float | None = None) -> Estimate
     if groups < 2 or not np.isfinite(values).all():
         return Estimate(value, np.nan, np.nan, np.nan)
     std = float(values[1:].std(ddof=1) * np.sqrt(groups / (groups - 1)))
-    reach = student.ppf(0.975, groups - 1) * std
+    reach = _student(groups - 1) * std
     return Estimate(value, std, value - reach, value + reach)

@@ -25,7 +25,7 @@ from frustra.arrays import Array
 from frustra.campaign.jobs import CellJob, Context, RunJob
 from frustra.campaign.markers import Evidence, markers_of
 from frustra.campaign.pathway_results import pathways_result
-from frustra.campaign.pathways import Pathways, pathways_of, sites_of_ground
+from frustra.campaign.pathways import Pathways, pathways_of
 from frustra.campaign.results import (
     ArrheniusResult,
     Cell,
@@ -45,6 +45,7 @@ from frustra.campaign.summaries import (
     marker_result,
     transport,
 )
+from frustra.campaign.transitions import sites_of_ground
 from frustra.errors import StudyError
 from frustra.io import open_trajectory, read_snapshots
 from frustra.ladder import Point

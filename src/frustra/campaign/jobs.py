@@ -16,9 +16,11 @@ import numpy as np
 from ase import Atoms
 
 from frustra.analysis.equilibrium import BELOW_GROUND
+from frustra.analysis.hops import HopSettings
 from frustra.analysis.sampling import evenly_spaced
 from frustra.campaign.ground_state import GroundStateSearch
 from frustra.campaign.study import Study
+from frustra.campaign.transitions import relax_hops, sites_of_ground
 from frustra.campaign.workflow import JobProgress, Step, empty
 from frustra.engines.lammps import Progress
 from frustra.engines.md import MDSettings, mean_cell, write_md
@@ -35,13 +37,14 @@ from frustra.io import (
     write_snapshots,
     write_structure,
 )
+from frustra.io.transitions import write_transitions
 from frustra.snapshots import Snapshots, joined
 from frustra.structures import anions_of, fingerprint, indices_of, strained
 
 FRAME_FORCE_CALLS = 50
 """Force calls that relaxing one frame usually takes; only the estimate of the time uses it."""
 
-VERSIONS = {"walk": 2, "cell": 1, "md": 1, "snapshots": 1}
+VERSIONS = {"walk": 2, "cell": 1, "md": 1, "snapshots": 1, "transitions": 1}
 """Versions of the steps' code: raise one when a change alters the step's outcome, and it is done anew."""
 
 _BATCH = 16  # snapshots relaxed between two checkpoints
@@ -312,11 +315,12 @@ class RunJob:
         return self.context.study.md.at(self.temperature)
 
     @property
-    def _stage_calls(self) -> tuple[int, int]:
+    def _stage_calls(self) -> tuple[int, int, int]:
         md, start = self._settings, self.context.study.start
         heat = md.steps(start.hold) + md.steps(start.cool) if self.order == "quenched" else 0
         production = heat + md.steps(md.equilibration) + md.steps(md.production)
-        return production, (self.context.study.sampling.snapshots + 1) * FRAME_FORCE_CALLS
+        frames = self.context.study.sampling.snapshots + 1
+        return production, frames * FRAME_FORCE_CALLS, 2 * self._hops * FRAME_FORCE_CALLS
 
     @property
     def force_calls(self) -> int:
@@ -349,15 +353,37 @@ class RunJob:
         return self._step(
             "snapshots",
             self.md_step.key,
-            sampling=study.sampling.model_dump(),
+            sampling=study.sampling.model_dump(exclude={"hops"}),
             relax=study.relax.model_dump(),
             ground_energy=round(self.ground_energy, 6),
         )
 
+    @cached_property
+    def transitions_step(self) -> Step:
+        """Some hops, with relaxed frames before and after each."""
+        study = self.context.study
+        return self._step(
+            "transitions",
+            self.md_step.key,
+            hops=self._hops,
+            settings=HopSettings().model_dump(),
+            relax=study.relax.model_dump(),
+            specie=study.specie,
+            anions=self.context.anions(self.ground),
+            seed=self.context.seed("transitions", self.temperature, self.order, self.replica),
+        )
+
+    @property
+    def _hops(self) -> int:
+        """Hops of this run that are relaxed before and after, at most."""
+        study = self.context.study
+        return -(-study.sampling.hops // study.md.replicas)
+
     @property
     def steps(self) -> Sequence[Step]:
         """Its steps."""
-        return (self.md_step, self.snapshots_step)
+        always = (self.md_step, self.snapshots_step)
+        return (*always, self.transitions_step) if self._hops else always
 
     def run(self) -> None:
         """Do the steps that are missing."""
@@ -370,6 +396,9 @@ class RunJob:
 
         tell = progress.stage("relaxing snapshots", self._stage_calls[0])
         self.context.perform(self.snapshots_step, lambda folder: self._snapshots(folder, relaxing))
+        if self._hops:
+            tell = progress.stage("relaxing around hops", sum(self._stage_calls[:2]))
+            self.context.perform(self.transitions_step, lambda folder: self._transitions(folder, relaxing))
         progress.end()
 
     def _md(self, folder: Path, tell: Progress) -> None:
@@ -427,6 +456,35 @@ class RunJob:
             write_snapshots(path, relaxed)
             batches.append(read_snapshots(path))
         return joined(batches)
+
+    def _transitions(self, folder: Path, tell: Progress) -> None:
+        """Relax the frames before and after some hops; where there is no hop, tell so."""
+        study = self.context.study
+        sites = sites_of_ground(self.ground, study.specie, self.context.anions(self.ground))
+        rng = np.random.default_rng(self.transitions_step.inputs["seed"])
+
+        def relax(frames: list[Atoms]) -> Snapshots:
+            return self._relaxed(frames, folder / "batches", tell)
+
+        with open_trajectory(self.trajectory_file) as trajectory:
+            found = relax_hops(trajectory, sites, study.specie, self._hops, rng, relax)
+        write_transitions(folder / self.transitions_file.name, found.transitions)
+        if found.snapshots is not None:
+            write_snapshots(folder / "snapshots.h5", found.snapshots)
+            shutil.rmtree(folder / "batches")
+        write_json(folder / "hops.json", {"lasting": found.lasting, "note": found.note})
+
+    @property
+    def transitions_file(self) -> Path:
+        """Where the hops with their relaxed energies are."""
+        return self.transitions_step.folder / "transitions.parquet"
+
+    def hops(self) -> tuple[dict[str, int], str]:
+        """Return the lasting hops of the run by class, and why none was relaxed; empty if some were."""
+        if not self._hops:
+            return {}, "no hops are relaxed (sampling.hops = 0)"
+        told = read_json(self.transitions_step.folder / "hops.json")
+        return {str(k): int(n) for k, n in told["lasting"].items()}, str(told["note"])
 
     @property
     def lower_state_file(self) -> Path:

@@ -5,8 +5,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ase import Atoms
-
 from frustra.analysis.assignment import visits_of
 from frustra.analysis.hops import HopSettings
 from frustra.analysis.percolation.record import PercolationSettings
@@ -16,13 +14,13 @@ from frustra.analysis.volume.ions import IonDensity, ion_density
 from frustra.campaign.jobs import RunJob
 from frustra.errors import AnalysisError, FrustraError
 from frustra.io import open_trajectory
-from frustra.sites import Sites, sites_of
+from frustra.sites import Sites
 from frustra.states import StateTable
 from frustra.surveys.hops import HopsAt, hops_at
 from frustra.surveys.percolation import PathPercolation, paths_through
 from frustra.surveys.rdf import RdfSettings, RdfSurvey, rdf_along
 from frustra.surveys.runs import Runs
-from frustra.surveys.sites import MEAN_SYMMETRY, Places
+from frustra.surveys.sites import Places
 from frustra.trajectory import Frames
 
 T = TypeVar("T")
@@ -57,11 +55,6 @@ class Pathways:
     """g(r) of the mobile ion with itself and all others."""
     notes: tuple[str, ...]
     """What was refused, and why."""
-
-
-def sites_of_ground(ground: Atoms, specie: str, anions: Sequence[str]) -> Sites:
-    """Return the sites that all runs from a ground state have in common."""
-    return sites_of(ground, anions, specie, MEAN_SYMMETRY)
 
 
 def pathways_of(sites: Sites, specie: str, runs: Sequence[Sequence[RunJob]], states: StateTable) -> Pathways:

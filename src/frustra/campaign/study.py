@@ -61,6 +61,12 @@ class SamplingSettings(Settings):
     """Which frames are relaxed."""
 
     snapshots: int = Field(40, ge=2, description="frames relaxed at each temperature, evenly spaced")
+    hops: int = Field(
+        24,
+        ge=0,
+        description="hops at each temperature whose frames before and after are relaxed, some of every "
+        "class; 0: none",
+    )
 
 
 class Study(Settings):

@@ -36,6 +36,8 @@ def write_snapshots(path: Path, snapshots: Snapshots) -> None:
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         for name in _SNAPSHOT_ARRAYS:
             file.create_dataset(name, data=getattr(snapshots, name))
+        if snapshots.moved is not None:
+            file.create_dataset("moved", data=snapshots.moved)
         file.create_dataset("reason", data=[str(r) for r in snapshots.reason], dtype=h5py.string_dtype())
         file.attrs["temperature"] = snapshots.temperature
 
@@ -44,8 +46,9 @@ def read_snapshots(path: Path | str) -> Snapshots:
     """Read relaxed frames written by `write_snapshots`."""
     with _opened(Path(path)) as file:
         arrays = {name: file[name][()] for name in _SNAPSHOT_ARRAYS}
-        reason = np.array([r.decode() for r in file["reason"][()]], dtype=str)
-        return Snapshots(**arrays, reason=reason, temperature=float(file.attrs["temperature"]))
+        arrays["reason"] = np.array([r.decode() for r in file["reason"][()]], dtype=str)
+        arrays["moved"] = file["moved"][()] if "moved" in file else None
+        return Snapshots(**arrays, temperature=float(file.attrs["temperature"]))
 
 
 def write_states(path: Path, states: StateTable) -> None:

@@ -13,9 +13,7 @@ from frustra.transitions import COLUMNS, Transitions
 def write_transitions(path: Path, transitions: Transitions) -> None:
     """Write transitions as Parquet; units and meanings go into the columns' metadata."""
     arrays = {c.name: pa.array(transitions[c.name]) for c in COLUMNS}
-    fields = [
-        pa.field(c.name, arrays[c.name].type, metadata={"unit": c.unit, "doc": c.doc}) for c in COLUMNS
-    ]
+    fields = [pa.field(c.name, arrays[c.name].type, metadata={"unit": c.unit, "doc": c.doc}) for c in COLUMNS]
     table = pa.table(list(arrays.values()), schema=pa.schema(fields))
     with replacing(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")

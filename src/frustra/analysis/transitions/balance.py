@@ -30,8 +30,9 @@ class Balance:
     back: int
     """Hops B → A; where B is of A's class, the same hops."""
     distance: Estimate
-    """Energy distance 2⟨|X−Y|⟩ − ⟨|X−X′|⟩ − ⟨|Y−Y′|⟩ of the pairs X = (e_i, e_f) there and Y = (e_f, e_i) back,
-    eV; 0 only where the two densities are the same. Its error is by bootstrap over ions."""
+    """Energy distance 2⟨|X−Y|⟩ − ⟨|X−X′|⟩ − ⟨|Y−Y′|⟩ of X = (e_i, e_f) there and Y = (e_f, e_i) back, eV.
+
+    0 only where the two densities are the same. Its error is by bootstrap over ions."""
     by_chance: float
     """Mean of the distance, eV, where each ion's hops are reversed in time at random: what so few hops give
     in equilibrium."""
@@ -46,8 +47,8 @@ def balance_of(
 ) -> Balance:
     """Compare hops of a class with the reversed ones of the opposite class.
 
-    In equilibrium a run and its reversal in time are equally likely. So each ion's hops are reversed or not at
-    random, all together, as they are not independent, and the distance is compared with those that result.
+    In equilibrium a run and its reversal in time are equally likely. So each ion's hops are reversed or not
+    at random, all together, as they are not independent, and the distance is compared with those that result.
 
     Szekely and Rizzo, J. Stat. Plann. Inference 143, 1249 (2013): the energy distance.
 
@@ -82,22 +83,25 @@ def balance_of(
     apart = cdist(points, points)
     group = np.unique(owner, return_inverse=True)[1].reshape(-1)
 
+    within = pathway == reverse
+
     def found(drawn: Array) -> Array:
-        # a draw without hops in one direction has the distance of all others
         weights = weight * np.tile(drawn, len(points) // len(mine))
-        return np.array([_distance(apart, weights, sign), _imbalance(points, weights, sign)])
+        imbalance = _imbalance(points, weights, sign) / (2 if within else 1)
+        return np.array([_distance(apart, weights, sign), imbalance])
 
     distance, imbalance = grouped(found, mine.group, rng, samples)
     flips = rng.choice([-1, 1], (REVERSALS, group.max() + 1))[:, group]
     chance = np.array([_distance(apart, weight, sign * f) for f in flips])
+    chance = chance[np.isfinite(chance)]  # a reversal that leaves no hop in one direction tells nothing
     return Balance(
         temperature=temperature,
         pathway=pathway,
         there=int(there.sum()),
         back=int(back.sum()),
         distance=distance,
-        by_chance=float(np.nanmean(chance)),
-        p=float((1 + (chance >= distance.value * (1 - 1e-12)).sum()) / (1 + REVERSALS)),
+        by_chance=float(chance.mean()),
+        p=float((1 + (chance >= distance.value * (1 - 1e-12)).sum()) / (1 + len(chance))),
         imbalance=imbalance,
     )
 
@@ -125,13 +129,8 @@ def _distance(apart: Array, weight: Array, sign: IntArray) -> float:
 
 
 def _imbalance(points: Array, weight: Array, sign: IntArray) -> float:
-    """Return the mean Δe there plus the mean Δe back, of one class half of it: both are the same hops."""
-    change = points[:, 1] - points[:, 0]
-    means = [
-        float((weight * change)[sign == s].sum() / total) if (total := weight[sign == s].sum()) else np.nan
-        for s in (1, -1)
-    ]
-    same = len(points) == 2 * int((sign > 0).sum()) and np.array_equal(
-        points[sign > 0], points[sign < 0][:, ::-1]
-    )
-    return means[0] if same else means[0] - means[1]
+    """Return the mean Δe there plus the mean Δe back; NaN where one of them is missing."""
+    change, there, back = points[:, 1] - points[:, 0], weight * (sign > 0), weight * (sign < 0)
+    if not (there.any() and back.any()):
+        return float("nan")
+    return float(there @ change / there.sum() - back @ change / back.sum())

@@ -38,9 +38,7 @@ class ChosenHops:
         return np.unique(np.concatenate([self.before, self.after])).astype(np.int64)
 
 
-def choose_hops(
-    hops: Hops, visits: Visits, sites: Sites, count: int, rng: np.random.Generator
-) -> ChosenHops:
+def choose_hops(hops: Hops, visits: Visits, sites: Sites, count: int, rng: np.random.Generator) -> ChosenHops:
     """Choose hops such that rare classes are present, and averages over a class stay unbiased.
 
     Only hops that last are taken. Their classes are the kinds of their sites (`stops_of`); an ion's hops
@@ -94,7 +92,7 @@ def stops_of(hops: Hops, sites: Sites) -> NDArray[np.str_]:
 
 
 def _continues(hops: Hops, rows: IntArray, kind: NDArray[np.str_]) -> BoolArray:
-    """Return which hops go on to an oct site from the tet site where the ion's hop before came from an oct."""
+    """Return which hops go on to an oct site from the tet site that the ion reached from an oct."""
     second = np.zeros(len(rows), bool)
     one, other = rows[:-1], rows[1:]
     second[1:] = (hops.ion[one] == hops.ion[other]) & (hops.target[one] == hops.origin[other])
@@ -145,9 +143,8 @@ def _settled_before(hops: Hops, visits: Visits, row: int) -> int:
     inside = _inside(hops, visits, stay, first, end)
     nowhere = visits.site[first:end, hops.stays.row[stay]] < 0
     held = np.concatenate([[0], np.cumsum(inside | nowhere)])
-    windows = np.flatnonzero(held[settle:] - held[:-settle] == settle) if end - first >= settle else []
-    last = int(windows[-1]) + settle - 1 if len(windows) else end - first - 1
-    return first + _nearest(inside, last - settle // 2 if len(windows) else last)
+    windows = np.flatnonzero(held[settle:] - held[:-settle] == settle)  # a stay begins with one
+    return first + _nearest(inside, int(windows[-1]) + settle - 1 - settle // 2)
 
 
 def _inside(hops: Hops, visits: Visits, stay: int, first: int, end: int) -> BoolArray:

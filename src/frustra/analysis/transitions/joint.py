@@ -90,8 +90,8 @@ def joint_density(
     def moments(drawn: Array) -> Array:
         weight = drawn * ways.weight / (drawn @ ways.weight)
         change = weight @ ways.change
-        spread = np.sqrt(max(weight @ ways.change**2 - change**2, 0.0))
-        return np.array([weight @ ways.before, weight @ ways.after, change, spread])
+        variance = np.maximum(weight @ ways.change**2 - change**2, 0.0)
+        return np.array([weight @ ways.before, weight @ ways.after, change, np.sqrt(variance)])
 
     before, after, change, spread = grouped(moments, ways.group, rng, samples)
     return Joint(

@@ -122,7 +122,7 @@ def _companions(places: Visits, column: IntArray, before: IntArray, after: IntAr
     moved = places.site[before] != places.site[after]
     moved |= (places.image[before] != places.image[after]).any(axis=2)
     moved[np.arange(len(column)), column] = False
-    return moved.sum(axis=1).astype(np.int64)
+    return np.asarray(moved.sum(axis=1), dtype=np.int64)
 
 
 def _distances(

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from frustra.arrays import Array, BoolArray, IntArray
-from frustra.stats import Estimate, bootstrap
+from frustra.stats import Estimate
 from frustra.transitions import Transitions
 
 SETTLED = "oct–tet–oct"
-"""What a way is called whose halves are taken together, and one whose tet site was passed without settling."""
+"""A way whose halves are taken together, or whose tet site was passed without settling."""
 
 
 @dataclass(frozen=True)
@@ -111,17 +111,18 @@ def grouped(
     Parameters
     ----------
     statistic
-        Takes how often each row counts, (n,); returns (k,) values.
+        Takes how often each row counts, (n,); returns (k,) values, NaN where a draw tells nothing.
     group
         (n,) group of each row.
     """
     members, row = np.unique(group, return_inverse=True)
     count = len(members)
     values = np.asarray(statistic(np.ones(len(group))), dtype=float)
-    std = bootstrap(count, lambda drawn: statistic(drawn[row]), rng, samples)
     if count < 2:
         return tuple(Estimate(float(v), np.nan, np.nan, np.nan) for v in values)
-    wide = std * np.sqrt(count / (count - 1))
+    draws = rng.multinomial(count, np.full(count, 1 / count), size=samples)
+    drawn = np.stack([statistic(d[row].astype(float)) for d in draws])
+    wide = np.nanstd(drawn, axis=0, ddof=1) * np.sqrt(count / (count - 1))
     reach = float(stdtrit(count - 1, 0.975)) * wide
     return tuple(
         Estimate(float(v), float(s), float(v - r), float(v + r))
