@@ -158,6 +158,8 @@ def states(energies: np.ndarray, temperature: float = 300.0, **changes: Any) -> 
         **{f"nearest_{what}": np.full(rows, 3.0) for what in ("ion", "cation")},
         "off_centre": np.full(rows, 0.1),
         "displacement": np.full(rows, 0.1),
+        "left_basin": np.zeros(rows, bool),
+        "structure": np.repeat(np.arange(frames), ions),
         "converged": np.ones(rows, bool),
     }
     return StateTable({**columns, **changes})

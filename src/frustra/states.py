@@ -39,15 +39,37 @@ class Column:
         return values
 
 
+@dataclass(frozen=True)
+class Coded:
+    """A column of texts, each as the number of its name: ten million of them take no long time to compare."""
+
+    names: tuple[str, ...]
+    """The different texts, in any order; some may be absent."""
+    number: NDArray[np.int32]
+    """(rows,) which of them each row holds."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.number)
+
+    def __getitem__(self, rows: Any) -> "Coded":
+        """Return the column of some rows (a mask, indices or a slice)."""
+        return Coded(self.names, self.number[rows])
+
+
+Cells = NDArray[Any] | Coded
+"""The values of one column."""
+
+
 COLUMNS: tuple[Column, ...] = (
     Column("material", "", "U", "name of the material in the study"),
     Column("temperature", "K", "f8", "temperature of the trajectory"),
     Column("run", "", "i8", "number of the independent run at this temperature"),
     Column("snapshot", "", "i8", "number of the snapshot in its run"),
     Column("time", "ps", "f8", "time of the frame in its trajectory"),
-    Column("ion", "", "i8", "index of the atom in the cell"),
-    Column("element", "", "U", "chemical symbol of the ion"),
-    Column("energy", "eV", "f8", "per-atom energy in the relaxed snapshot"),
+    Column("ion", "", "i8", "index of the atom in the cell; of a group's centre"),
+    Column("element", "", "U", "chemical symbol of the ion, or formula of a group, such as PS4"),
+    Column("energy", "eV", "f8", "per-atom energy in the relaxed snapshot; of a group the sum of its atoms'"),
     Column("site", "", "U", "polyhedron of anions that holds the ion", SITE_KINDS),
     Column("coordination", "", "i8", "anions in that polyhedron; 0 for an ion in none"),
     Column("place", "", "i8", "row of the site in `Sites`; −1 for an ion in none"),
@@ -71,7 +93,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("off_centre", "Å", "f8", "distance from their mean place, or NaN", optional=True),
     Column("nearest_ion", "Å", "f8", "distance to the nearest other mobile ion, or to an image of the ion"),
     Column("nearest_cation", "Å", "f8", "distance to the nearest framework cation, or NaN", optional=True),
-    Column("displacement", "Å", "f8", "how far the relaxation moved the ion"),
+    Column("displacement", "Å", "f8", "how far the relaxation moved the ion; of a group its farthest atom"),
+    Column("left_basin", "", "?", "whether that is more than half way from its site to the nearest other"),
+    Column("structure", "", "i8", "inherent structure of the snapshot, 0 the first found; −1 not converged"),
     Column("converged", "", "?", "whether the snapshot's relaxation converged"),
 )
 

@@ -36,7 +36,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("target_kind", "", "U", "kind of the target", SITE_KINDS),
     Column("origin_label", "", "U", "class of the origin"),
     Column("target_label", "", "U", "class of the target"),
-    Column("pathway", "", "U", "kinds of origin, site passed if any, and target, such as oct–oct"),
+    Column("pathway", "", "U", "kinds of origin and target, or oct–tet–oct where a tet site was passed"),
     Column("direction", "", "U", "of the hop against the cell's axes, such as along c"),
     Column(
         "chain",

@@ -20,7 +20,7 @@ from tests.helpers import LYC, another_view, seeds, snapshots, translations, uni
 
 A = 5.0
 CRYSTAL = read_structure(LYC)
-OWN = {"place", "layer", "ion", "energy", "displacement", "snapshot", "time"}
+OWN = {"structure", "place", "layer", "ion", "energy", "displacement", "snapshot", "time"}
 """Columns that depend on how sites and atoms are numbered, or on the energies of `snapshots`."""
 
 

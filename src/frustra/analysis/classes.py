@@ -1,19 +1,24 @@
 """Rows of a state table told apart by the values of one column."""
 
+import re
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frustra.arrays import Array, IntArray
 from frustra.errors import AnalysisError
 from frustra.sites import SITE_KINDS
-from frustra.states import COLUMNS, Column, StateTable
+from frustra.states import COLUMNS, Cells, Coded, StateTable
 
 MOST = 8
 """Classes into which a column is divided at most."""
+
+SAMPLE = 10_000
+"""Rows that tell whether a column has many different numbers."""
+
+COUNT, PART = re.compile(r"n_([A-Z][a-z]?)"), re.compile(r"([A-Z][a-z]?)(\d*)")
+"""A column that counts an element among the anions, and one element in `anions`."""
 
 OTHERS, NONE = "other values", "none"
 """Names of the class of rare texts, and of numbers that are absent."""
@@ -45,7 +50,7 @@ def classes_by(states: StateTable, column: str, quantiles: int = 4) -> StateClas
     states
         All rows that are to be compared.
     column
-        Any column of the table.
+        Any column of the table; or `n_Br`, how many of the anions around the ion are Br.
     quantiles
         Classes into which many numbers are divided, 2 to 8.
 
@@ -55,52 +60,112 @@ def classes_by(states: StateTable, column: str, quantiles: int = 4) -> StateClas
         No such column, or a number of classes that cannot be told apart in a figure.
     """
     known = {c.name: c for c in COLUMNS}
-    if column not in known:
-        raise AnalysisError(f"no column {column} in the state table", f"one of {', '.join(known)}")
+    counted = counted_anion(column)
+    if column not in known and not counted:
+        raise AnalysisError(
+            f"no column {column} in the state table", f"one of {', '.join(known)}, or n_Br for the Br around"
+        )
+    return classes_of(column, states["anions" if counted else column], quantiles)
+
+
+def counted_anion(column: str) -> str:
+    """Return the element that a column such as `n_Br` counts among the anions; empty for other columns."""
+    told = COUNT.fullmatch(column)
+    return told[1] if told else ""
+
+
+def classes_of(column: str, values: Cells, quantiles: int = 4) -> StateClasses:
+    """Divide the values of one column as `classes_by` does.
+
+    Parameters
+    ----------
+    column
+        Its name; of `n_Br` the values are those of `anions`.
+    values
+        Numbers, texts, or texts with codes.
+    quantiles
+        Classes into which many numbers are divided, 2 to 8.
+
+    Raises
+    ------
+    AnalysisError
+        A number of classes that cannot be told apart in a figure, or a count of an element that is no anion.
+    """
     if not 2 <= quantiles <= MOST:
         raise AnalysisError(f"{quantiles} classes of {column}", f"2 to {MOST}")
-    values = states[column]
-    if column == "site":
-        return StateClasses(column, SITE_KINDS, _where(values, SITE_KINDS), ordered=False)
-    if values.dtype.kind in "iuf":
-        return _of_numbers(known[column], values, quantiles)
-    texts = np.array(["no", "yes"])[values.astype(int)] if values.dtype.kind == "b" else values
-    return _of_texts(column, np.where(texts == "", NONE, texts))
+    element = counted_anion(column)
+    if element:
+        values = _count(element, _coded(values))
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
+        unit = next((c.unit for c in COLUMNS if c.name == column), "")
+        return _of_numbers(column, unit, values, quantiles)
+    if isinstance(values, np.ndarray) and values.dtype.kind == "b":
+        values = Coded(("no", "yes"), values.astype(np.int32))
+    coded = _coded(values)
+    if column == "site" and set(coded.names) <= set(SITE_KINDS):
+        number = np.array([SITE_KINDS.index(n) for n in coded.names], dtype=np.int64)
+        return StateClasses(column, SITE_KINDS, number[coded.number], ordered=False)
+    return _of_texts(column, coded)
 
 
-def _where(values: NDArray[Any], names: tuple[Any, ...]) -> IntArray:
-    """Return which of the names each value is; every value is one of them."""
-    order = np.argsort(names)
-    found: IntArray = order[np.searchsorted(np.array(names)[order], values)]
-    return found
+def _coded(values: Cells) -> Coded:
+    if isinstance(values, Coded):
+        return values
+    names, number = np.unique(values, return_inverse=True)
+    return Coded(tuple(names.tolist()), number.reshape(-1).astype(np.int32))
 
 
-def _of_texts(column: str, values: NDArray[np.str_]) -> StateClasses:
-    names, number, count = np.unique(values, return_inverse=True, return_counts=True)
-    number = number.reshape(-1)
-    if len(names) > MOST:
-        kept = np.sort(np.argsort(-count, kind="stable")[: MOST - 1])
-        renamed = np.full(len(names), MOST - 1)
-        renamed[kept] = np.arange(MOST - 1)
-        names, number = np.append(names[kept], OTHERS), renamed[number]
-    return StateClasses(column, tuple(names.tolist()), number.astype(np.int64), ordered=False)
+def _count(element: str, anions: Coded) -> IntArray:
+    """Return how many anions of an element are around each ion."""
+    told = [dict(PART.findall(name)) for name in anions.names]
+    known = sorted({e for counts in told for e in counts})
+    if element not in known:
+        raise AnalysisError(f"no {element} among the anions", f"one of {', '.join(known) or 'none'}")
+    counts = np.array([int(c[element] or 1) if element in c else 0 for c in told], dtype=np.int64)
+    return counts[anions.number]
 
 
-def _of_numbers(column: Column, values: Array | IntArray, quantiles: int) -> StateClasses:
+def _of_texts(column: str, coded: Coded) -> StateClasses:
+    texts = [name or NONE for name in coded.names]
+    names = sorted(set(texts))
+    number = np.array([names.index(text) for text in texts], dtype=np.int64)
+    count = np.bincount(number[coded.number], minlength=len(names))
+    renamed = np.full(len(names), -1)
+    present = np.flatnonzero(count)
+    if len(present) > MOST:
+        kept = np.sort(present[np.argsort(-count[present], kind="stable")[: MOST - 1]])
+        renamed[:] = MOST - 1
+    else:
+        kept = present
+    renamed[kept] = np.arange(len(kept))
+    found = tuple(names[k] for k in kept) + ((OTHERS,) if len(present) > MOST else ())
+    return StateClasses(column, found, renamed[number][coded.number], ordered=False)
+
+
+def _of_numbers(column: str, unit: str, values: Array | IntArray, quantiles: int) -> StateClasses:
     absent = np.isnan(values)
-    distinct = np.unique(values[~absent])
-    unit = f" {column.unit}" if column.unit else ""
+    known = values[~absent] if absent.any() else values
+    distinct = _distinct(known)
+    unit = f" {unit}" if unit else ""
     if len(distinct) <= MOST:
         names = [f"{v:g}{unit}" for v in distinct]
         number = np.searchsorted(distinct, values)
     else:
-        bounds = _bounds(values[~absent], quantiles)
+        bounds = _bounds(known, quantiles)
         number = np.searchsorted(bounds, values, side="right")
-        names = _ranges(bounds, unit, whole=values.dtype.kind != "f", ends=(distinct[0], distinct[-1]))
+        names = _ranges(bounds, unit, whole=values.dtype.kind != "f", ends=(known.min(), known.max()))
     if absent.any():
         number = np.where(absent, len(names), number)
         names.append(NONE)
-    return StateClasses(column.name, tuple(names), number.astype(np.int64), ordered=True)
+    return StateClasses(column, tuple(names), number.astype(np.int64, copy=False), ordered=True)
+
+
+def _distinct(values: Array | IntArray) -> Array | IntArray:
+    """Return the different values in rising order; where there are many, some of them."""
+    some: Array | IntArray = np.unique(values[:SAMPLE])
+    if len(some) <= MOST:
+        some = np.unique(values)
+    return some
 
 
 def _bounds(values: Array | IntArray, quantiles: int) -> Array:

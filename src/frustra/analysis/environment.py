@@ -60,6 +60,38 @@ def environment_of(
     return {**_of_the_site(sites, visits.site.astype(np.int64).ravel()), **columns}
 
 
+def distances_of(
+    run: Frames, ions: IntArray, specie: str, anions: Sequence[str]
+) -> dict[str, NDArray[Any]]:
+    """Return the same columns for ions that are in no site: only their distances are known.
+
+    Parameters
+    ----------
+    run
+        Relaxed frames.
+    ions
+        Indices of the atoms.
+    specie, anions
+        Their element, and the elements of the anions.
+    """
+    rows = len(run) * len(ions)
+    counts = [f"{what}_{kind}" for what in ("near", "vacant") for kind in SITE_KINDS]
+    counts += ["coordination", "face_ions", "site_ions", "face_cations", "edge_cations"]
+    step = max(1, AT_ONCE // (8 * len(ions)))
+    parts = [
+        _distances(run.read(slice(start, start + step)), ions, specie, anions)
+        for start in range(0, len(run), step)
+    ]
+    return {
+        "site": np.full(rows, "other"),
+        **{name: np.full(rows, "") for name in ("label", "anions")},
+        **{name: np.full(rows, -1) for name in ("place", "layer")},
+        **{name: np.zeros(rows, dtype=np.int64) for name in counts},
+        **{name: np.full(rows, np.nan) for name in ("mean_anion", "off_centre")},
+        **{name: np.concatenate([p[name] for p in parts]) for name in parts[0]},
+    }
+
+
 def _of_the_site(sites: Sites, place: IntArray) -> dict[str, NDArray[Any]]:
     """Return what a site is whoever is in it; an ion in none has no coordination."""
     return {

@@ -12,6 +12,7 @@ from ase import Atoms
 from scipy.stats import t as student
 
 from frustra.arrays import Array
+from frustra.errors import AnalysisError
 from frustra.geometry import minimum_image, nearest_neighbours
 from frustra.snapshots import Snapshots
 from frustra.stats import block_error, block_means
@@ -113,6 +114,7 @@ def relaxed_energy(
     strain: float = 0.0,
     lower_state: float = 0.0,
     off_ground: Array | None = None,
+    independent: float = np.inf,
 ) -> RelaxedEnergy:
     """Return the mean relaxed energy of the converged snapshots.
 
@@ -128,9 +130,11 @@ def relaxed_energy(
         See `RelaxedEnergy`.
     off_ground
         (frames,) what `empty_ground_sites` gives; not checked for drift if not given.
+    independent
+        Independent arrangements among the snapshots: there are no more blocks than that, but two.
     """
     energies: Array = (snapshots.energies[snapshots.converged] - ground) / ions
-    blocks = min(BLOCKS, len(energies)) // 2 * 2
+    blocks = int(min(BLOCKS, len(energies), max(2.0, independent))) // 2 * 2
     if blocks < 2:
         value = float(energies.mean()) if len(energies) else np.nan
         nan = (np.nan, np.nan)
@@ -189,13 +193,52 @@ def differs(one: RelaxedEnergy, other: RelaxedEnergy, checks: int) -> bool:
     return abs(one.mean - other.mean) > _threshold(error, freedom, 2 * checks, FLOOR)
 
 
-def doubts(energies: Sequence[RelaxedEnergy]) -> list[list[str]]:
+@dataclass(frozen=True)
+class Branch:
+    """The two ways to one temperature: heated from the ground state, cooled from disorder."""
+
+    heating: RelaxedEnergy
+    """Of the runs that start from the ground state."""
+    cooling: RelaxedEnergy
+    """Of the runs that start from ions disordered by heat."""
+    differ: bool
+    """Whether their means differ significantly: then at least one is not in equilibrium."""
+
+
+def branches_of(heating: Sequence[RelaxedEnergy], cooling: Sequence[RelaxedEnergy]) -> list[Branch]:
+    """Return both branches side by side, temperature by temperature.
+
+    Parameters
+    ----------
+    heating, cooling
+        At the same temperatures in the same order.
+
+    Raises
+    ------
+    AnalysisError
+        Other temperatures.
+    """
+    if [e.temperature for e in heating] != [e.temperature for e in cooling]:
+        raise AnalysisError("heating and cooling at different temperatures", "the same ladder")
+    pairs = zip(heating, cooling, strict=True)
+    return [Branch(one, other, differs(one, other, len(heating))) for one, other in pairs]
+
+
+def doubts(energies: Sequence[RelaxedEnergy], others: Sequence[RelaxedEnergy] = ()) -> list[list[str]]:
     """Return, for each temperature (ascending), the reasons why it is not equilibrated; empty if none.
 
     * Its mean relaxed energy lies significantly above that of a higher temperature.
     * A snapshot at the same or a higher temperature relaxed below the ground state, and this
       temperature, started from that ground state, has not left it.
     * The two halves of its run differ significantly, in energy or in empty ground-state sites.
+    * Runs from another start differ from it significantly.
+
+    Parameters
+    ----------
+    energies
+        At ascending temperatures.
+    others
+        The same of runs from another start, if there are any: heating and cooling.
     """
     reasons: list[list[str]] = [[] for _ in energies]
     pairs = max(1, len(energies) * (len(energies) - 1) // 2)
@@ -207,7 +250,7 @@ def doubts(energies: Sequence[RelaxedEnergy]) -> list[list[str]]:
                 f"mean relaxed energy {MEV * cold.mean:.1f} meV per ion, above "
                 f"{MEV * hot.mean:.1f} at {hot.temperature:g} K"
             )
-        lower = [hot for hot in energies[i:] if hot.lower_state < -BELOW_GROUND]
+        lower = [hot for hot in (*energies[i:], *others[i:]) if hot.lower_state < -BELOW_GROUND]
         if lower and cold.mean > min(hot.lowest for hot in lower):
             found = min(lower, key=lambda e: e.lower_state)
             reasons[i].append(
@@ -224,7 +267,16 @@ def doubts(energies: Sequence[RelaxedEnergy]) -> list[list[str]]:
             reasons[i].append(
                 f"mean relaxed energy moved from {MEV * first:.1f} to {MEV * second:.1f} meV per ion"
             )
+        if others and differs(cold, others[i], len(energies)):
+            reasons[i].append(
+                f"hysteresis: mean relaxed energy {_pm(cold)} meV per ion, and {_pm(others[i])} in runs from "
+                "the other start"
+            )
     return reasons
+
+
+def _pm(energy: RelaxedEnergy) -> str:
+    return f"{MEV * energy.mean:.1f} ± {MEV * energy.std:.1f}"
 
 
 def _falls(cold: RelaxedEnergy, hot: RelaxedEnergy, pairs: int) -> bool:

@@ -42,6 +42,11 @@ def is_group(name: str) -> bool:
     return name not in atomic_numbers and _parsed(name) is not None
 
 
+def ligand_of(name: str) -> str:
+    """Return the element of the atoms around the centre of a group."""
+    return _required(name)[1]
+
+
 def groups_of(frames: Frames, name: str) -> Groups:
     """Return the groups of a formula; they must be the same in all frames.
 
@@ -61,10 +66,7 @@ def groups_of(frames: Frames, name: str) -> Groups:
         polyhedra; a next ligand that is less than `CLEAR` times as far as the last one; or groups that
         exchange atoms between frames.
     """
-    parsed = _parsed(name)
-    if parsed is None:
-        raise StructureError(f"the group {name!r}", "centre, ligand and number, such as PS4")
-    centre, ligand, count = parsed
+    centre, ligand, count = _required(name)
     found: IntArray | None = None
     for t in range(len(frames)):
         members = _members(frames.atoms(t), name, centre, ligand, count)
@@ -76,6 +78,14 @@ def groups_of(frames: Frames, name: str) -> Groups:
     if found is None:
         raise StructureError(f"no frames to find {name} in", "at least one")
     return Groups(name, centre, ligand, found)
+
+
+def _required(name: str) -> tuple[str, str, int]:
+    """Return centre, ligand and number of a formula; refuse what is none."""
+    parsed = _parsed(name)
+    if parsed is None:
+        raise StructureError(f"the group {name!r}", "centre, ligand and number, such as PS4")
+    return parsed
 
 
 def _parsed(name: str) -> tuple[str, str, int] | None:

@@ -68,11 +68,11 @@ def _started(snapshots: Snapshots) -> Snapshots:
 
 
 def _half_to_site(sites: Sites, cell: Array) -> Array:
-    """Return half the distance of each site to the nearest other open one, Å, in a cell that may be strained."""
+    """Return half the distance of each site to the nearest other open one, Å, in a strained cell."""
     positions = sites.positions @ np.linalg.inv(sites.cell) @ cell
-    # the nearest of an open site is itself
-    near = nearest_neighbours(positions, positions[sites.open], cell, 2).distances
-    half: Array = np.where(sites.open, near[:, 1], near[:, 0]) / 2
+    free = sites.open if sites.open.any() else np.ones(len(sites), dtype=bool)
+    near = nearest_neighbours(positions, positions[free], cell, 2).distances
+    half: Array = np.where(free, near[:, 1], near[:, 0]) / 2  # the nearest of a free site is itself
     return half
 
 
@@ -150,7 +150,7 @@ def _by_energy(parts: Sequence[Snapshots]) -> Iterator[tuple[int, int]]:
 
 
 def _renumbered(found: list[IntArray]) -> list[IntArray]:
-    """Number the structures in the order of the frames that they are first found in."""
+    """Return the structures numbered in the order of the frames that they are first found in."""
     numbers = np.concatenate(found)
     first = {n: i for i, n in enumerate(dict.fromkeys(n for n in numbers.tolist() if n != NOT_RELAXED))}
     first[NOT_RELAXED] = NOT_RELAXED
@@ -198,9 +198,8 @@ def _structure(parts: Sequence[Snapshots], part: int, frame: int, specie: str | 
         fixed[:] = True
     fractional = positions[fixed] @ np.linalg.inv(snapshots.cell)
     drift = _drift(fractional, first.positions[0][fixed] @ np.linalg.inv(first.cell))
-    return _Structure(
-        float(snapshots.energies[frame]), positions - drift @ snapshots.cell, snapshots.cell, snapshots.numbers
-    )
+    energy, cell = float(snapshots.energies[frame]), snapshots.cell
+    return _Structure(energy, positions - drift @ cell, cell, snapshots.numbers)
 
 
 def _drift(fractional: Array, reference: Array) -> Array:

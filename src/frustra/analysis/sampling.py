@@ -100,7 +100,8 @@ def evenly_spaced(trajectory: Frames, count: int) -> tuple[list[Atoms], Array]:
 
 def frames_of(run: Frames, sample: FrameSample) -> tuple[list[Atoms], Array]:
     """Return the frames of a sample, unwrapped, and their times (ps)."""
-    return [run.atoms(int(f)) for f in sample.frames], sample.frames * run.timestep
+    times: Array = np.asarray(sample.frames * run.timestep, dtype=float)
+    return [run.atoms(int(f)) for f in sample.frames], times
 
 
 def _check(count: int, length: int) -> None:

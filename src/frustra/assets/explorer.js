@@ -6,7 +6,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const column = Object.fromEntries(data.columns.map((c) => [c.name, c]));
 const kinds = Object.fromEntries(data.kinds.map((k) => [k.key, k]));
 const count = data.energy.length;
-const WIDTH = 620, LEFT = 14, RIGHT = 12, TOP = 6, BOTTOM = 36, DOT = 2.7;
+const WIDTH = 620, LEFT = 14, RIGHT = 12, TOP = 6, BOTTOM = 36, DOT = 2.7, ZOOM = 131;
 const byId = (id) => document.getElementById(id);
 const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 const places = new Int16Array(bytes(data.places).buffer);
@@ -171,7 +171,7 @@ function mixed(colour, other, part) {
 const looks = data.codes.map((c) => {
   if (c.role === "ion") return { ...c, colour: kinds[c.kind].colour, radius: 0.52, name: `${c.symbol} (${c.kind})` };
   if (c.role === "empty") return { ...c, colour: mixed(kinds[c.kind].colour, "#ffffff", 0.55), radius: 0.17 };
-  return { ...c, colour: mixed(c.colour, "#b9c0c7", 0.45), radius: 0.36 * c.radius, name: c.symbol };
+  return { ...c, colour: mixed(c.colour, "#c6cbd0", 0.6), radius: 0.36 * c.radius, name: c.symbol };
 });
 
 function cluster(i) {
@@ -181,6 +181,7 @@ function cluster(i) {
   return found;
 }
 
+const xyz = (v) => ({ x: v[0], y: v[1], z: v[2] });
 const minus = (a, b) => a.map((v, k) => v - b[k]);
 const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 const cross = (a, b) => [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
@@ -257,7 +258,8 @@ function dataset() {
     const values = data.energy.map((_, i) => value(c.name, i) ?? NaN);
     properties[c.name] = { target: "structure", values, description: c.doc, ...(c.unit ? { units: c.unit } : {}) };
   }
-  const settings = { bonds: false, shape: "sites,polyhedra,empty sites", keepOrientation: true };
+  const camera = { center: { x: 0, y: 0, z: 0 }, eye: xyz(data.camera.eye), up: xyz(data.camera.up), zoom: ZOOM };
+  const settings = { bonds: false, shape: "sites,polyhedra,empty sites", keepOrientation: true, camera };
   return {
     meta: { name: document.title },
     structures: data.atoms.map((size, i) => ({ size, data: i })),
@@ -269,11 +271,11 @@ function dataset() {
 let visualizer = null;
 
 async function open3D() {
-  const config = { meta: "meta", info: "info", structure: "structure", loadStructure: (i) => structure(i) };
+  const config = { meta: "meta", info: "info", structure: "view", loadStructure: (i) => structure(i) };
   try {
     visualizer = await Chemiscope.StructureVisualizer.load(config, dataset(), new Chemiscope.Warnings());
   } catch (error) {
-    byId("structure").textContent = `No view in three dimensions: ${error.message ?? error}. It needs WebGL.`;
+    byId("view").textContent = `No view in three dimensions: ${error.message ?? error}. It needs WebGL.`;
     return;
   }
   const select = visualizer.info.onchange;
@@ -285,6 +287,10 @@ async function open3D() {
 
 // ---- what is chosen
 
+// what is told in the line above, and what is the same of all states, is no part of the table
+const above = new Set(["temperature", "run", "snapshot", "ion", "site", "label"]);
+const varies = (c) => !above.has(c.name) && c.values.some((v) => v !== c.values[0]);
+
 function mark(i) {
   current = i;
   ring("ring", i);
@@ -292,11 +298,13 @@ function mark(i) {
   byId("chosen").innerHTML = `<b>${data.specie} ${value("ion", i)}</b>, snapshot ${value("snapshot", i)} of run ${value("run", i)} at ${value("temperature", i)} K: <b>${data.energy[i].toFixed(2)} meV</b><span class="dot" style="background:${colour}"></span><span id="where"></span>`;
   byId("where").textContent = value("label", i) || value("site", i);
   const body = document.createElement("tbody");
-  for (const c of data.columns) {
-    const line = body.insertRow(), v = value(c.name, i);
-    line.insertCell().textContent = c.doc;
+  let line;
+  data.columns.filter(varies).forEach((c, k) => {
+    if (k % 2 === 0) line = body.insertRow();
+    const v = value(c.name, i);
+    line.insertCell().textContent = c.title;
     line.insertCell().textContent = v === null ? "–" : `${v} ${c.unit}`;
-  }
+  });
   byId("table").replaceChildren(body);
 }
 
@@ -331,14 +339,14 @@ function axes() {
   const numbers = data.columns.filter((c) => !c.names && c.name !== "temperature" && extent(c.name)[0] < extent(c.name)[1]);
   const far = (c) => extent(c.name).map((v) => +v.toPrecision(3)).join(" to ");
   const skipped = new Set(["ion", "run", "snapshot", "place"]);
-  const options = numbers.filter((c) => !skipped.has(c.name)).map((c) => [c.name, `${c.name}, ${far(c)} ${c.unit}: ${c.doc}`]);
-  for (const [key, text] of [["", "density of states, in bars by site"], ...options]) byId("axis").add(new Option(text, key));
+  const options = numbers.filter((c) => !skipped.has(c.name)).map((c) => [c.name, `${c.title}: ${far(c)} ${c.unit}`]);
+  for (const [key, text] of [["", "density of states, by site"], ...options]) byId("axis").add(new Option(text, key));
   byId("axis").onchange = draw;
 }
 
 byId("sampled").textContent = count === data.states
   ? `All ${count} states are here.`
-  : `${count} of ${data.states} states are here: of every temperature, site and ${data.bin} meV all where there are few, else ${data.most} at random; bars tell of all.`;
+  : `${count} of ${data.states} states are here: of each temperature, site and ${data.bin} meV all where they are few, else ${data.most} of them at random.`;
 axes();
 legend();
 draw();

@@ -11,15 +11,15 @@ from ase.geometry import cell_to_cellpar
 from frustra.analysis.arrhenius import Arrhenius
 from frustra.analysis.density import Density, densities_of, energy_zero, site_fractions
 from frustra.analysis.equilibrium import (
+    Branch,
     RelaxedEnergy,
     combined,
-    differs,
     doubts,
     empty_ground_sites,
     relaxed_energy,
 )
 from frustra.analysis.markers import Marker, agreement
-from frustra.analysis.tabulate import tabulate
+from frustra.analysis.tabulate import tabulate_runs
 from frustra.analysis.transport import Diffusion, diffusion_of
 from frustra.arrays import Array
 from frustra.campaign.jobs import CellJob, Context, RunJob
@@ -193,8 +193,7 @@ def _diffusion(replicas: Sequence[RunJob]) -> Diffusion:
 
 def _tabulated(parts: Sequence[Snapshots], specie: str, sites: Sites, name: str) -> StateTable:
     """Return the states of all runs at one temperature, on the sites of all temperatures."""
-    tables = [tabulate(s, specie, material=name, run=run, sites=sites) for run, s in enumerate(parts)]
-    return concatenate(tables)
+    return tabulate_runs(parts, specie, material=name, sites=sites)
 
 
 def _energy(run: RunJob, snapshots: Snapshots, empty: Array, ground_energy: float) -> RelaxedEnergy:

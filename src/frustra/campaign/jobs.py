@@ -17,7 +17,8 @@ from ase import Atoms
 
 from frustra.analysis.equilibrium import BELOW_GROUND
 from frustra.analysis.hops import HopSettings
-from frustra.analysis.sampling import evenly_spaced
+from frustra.analysis.sampling import FrameSample, frames_of
+from frustra.campaign.frames import Sampling, chosen_frames, read_sampling, write_sampling
 from frustra.campaign.ground_state import GroundStateSearch
 from frustra.campaign.study import Study
 from frustra.campaign.transitions import relax_hops, sites_of_ground
@@ -40,11 +41,12 @@ from frustra.io import (
 from frustra.io.transitions import write_transitions
 from frustra.snapshots import Snapshots, joined
 from frustra.structures import anions_of, fingerprint, indices_of, strained
+from frustra.trajectory import Frames
 
 FRAME_FORCE_CALLS = 50
 """Force calls that relaxing one frame usually takes; only the estimate of the time uses it."""
 
-VERSIONS = {"walk": 2, "cell": 1, "md": 1, "snapshots": 1, "transitions": 1}
+VERSIONS = {"walk": 2, "cell": 1, "md": 1, "snapshots": 2, "transitions": 1}
 """Versions of the steps' code: raise one when a change alters the step's outcome, and it is done anew."""
 
 _BATCH = 16  # snapshots relaxed between two checkpoints
@@ -353,7 +355,8 @@ class RunJob:
         return self._step(
             "snapshots",
             self.md_step.key,
-            sampling=study.sampling.model_dump(exclude={"hops"}),
+            sampling=study.sampling.model_dump(include={"snapshots", "least"}),
+            anions=self.context.anions(self.ground),
             relax=study.relax.model_dump(),
             ground_energy=round(self.ground_energy, 6),
         )
@@ -423,7 +426,9 @@ class RunJob:
         """Relax the ground state and the sampled frames in the same cell; follow up what lies below it."""
         study, potential = self.context.study, self.context.potential
         with open_trajectory(self.trajectory_file) as trajectory:
-            frames, times = evenly_spaced(trajectory, study.sampling.snapshots)
+            sample, note = self._sample(trajectory)
+            frames, times = frames_of(trajectory, sample)
+        write_sampling(folder / self.sampling_file.name, sample, note)
         reference = strained(self.ground, frames[0].cell.array)
         both = self._relaxed([reference, *frames], folder / "batches", tell)
         snapshots = both.select(slice(1, None)).with_origin(times, self.temperature)
@@ -441,6 +446,11 @@ class RunJob:
             folder / "reference.json",
             {"energy_eV": float(both.energies[0]), "lower_state_eV": lower_state},
         )
+
+    def _sample(self, run: Frames) -> tuple[FrameSample, str]:
+        study, anions = self.context.study, self.context.anions(self.ground)
+        wanted = study.sampling
+        return chosen_frames(run, self.ground, study.specie, anions, wanted.snapshots, wanted.least)
 
     def _relaxed(self, frames: list[Atoms], folder: Path, tell: Progress) -> Snapshots:
         """Relax in batches that survive a kill."""
@@ -485,6 +495,15 @@ class RunJob:
             return {}, "no hops are relaxed (sampling.hops = 0)"
         told = read_json(self.transitions_step.folder / "hops.json")
         return {str(k): int(n) for k, n in told["lasting"].items()}, str(told["note"])
+
+    @property
+    def sampling_file(self) -> Path:
+        """Where it is told how the snapshots were chosen."""
+        return self.snapshots_step.folder / "sampling.json"
+
+    def sampling(self) -> Sampling:
+        """Return how the snapshots were chosen."""
+        return read_sampling(self.sampling_file)
 
     @property
     def lower_state_file(self) -> Path:

@@ -107,6 +107,37 @@ class SnapshotCount(_Record):
     force_calls: float = Field(description="mean per snapshot")
 
 
+class SamplingResult(_Record):
+    """How the frames to relax were chosen, and how many a stated error of the DOAS' entropy takes."""
+
+    asked: int = Field(description="snapshots asked for, in all runs together")
+    taken: int = Field(description="snapshots relaxed, evenly spaced over their runs")
+    independent: float | None = Field(
+        description="independent arrangements of the ions that they stand for; at most so many where "
+        "`tau_is_lower_bound`; null, with a note, where nobody knows"
+    )
+    tau_ps: float | None = Field(
+        description="integrated correlation time of the occupations of all sites; two of them lie between "
+        "independent arrangements; null, with a note, where nobody knows"
+    )
+    tau_std_ps: float | None = Field(description="its standard error; null for a bound")
+    tau_is_lower_bound: bool = Field(description="whether a run is too short, and τ at least this")
+    frozen: bool = Field(description="whether no ion changed its site in any run: one arrangement of the ions")
+    entropy_error_nat: float = Field(description="error of the entropy that is wanted: `entropy_error`")
+    entropy_bias_nat: float | None = Field(
+        description="by how much the entropy is too low, about (K − 1)/2N: K occupied bins, N independent "
+        "energies; null where it cannot be told"
+    )
+    needed: int | None = Field(
+        description="independent snapshots for that error, bias included; null where it cannot be told"
+    )
+    needed_ps: float | None = Field(
+        description="time of MD that holds so many, 2 τ for each; at least this where `tau_is_lower_bound`"
+    )
+    enough: bool | None = Field(description="whether there are as many; null where it cannot be told")
+    note: str = Field("", description="why nobody knows τ, and the frames are merely evenly spaced")
+
+
 class RelaxedEnergies(_Record):
     """Relaxed total energy above the ground state in the same cell, per mobile ion (free of gauge)."""
 
@@ -115,7 +146,7 @@ class RelaxedEnergies(_Record):
     lowest_eV: float | None = Field(description="lowest snapshot")
     strain_eV: float = Field(description="ground state in this cell above its own cell")
     lower_state_file: str | None = Field(
-        None, description="that state, cell relaxed, in the run's folder; add it to `starts`"
+        None, description="the lowest such state, cell relaxed, in the run's folder; see `lower_states`"
     )
     lower_state_eV: float = Field(description="per cell; below zero: a state under the ground state")
 
@@ -152,6 +183,7 @@ class TemperatureResult(_Record):
     states: States
     relaxed_energy: RelaxedEnergies
     snapshots: SnapshotCount
+    sampling: SamplingResult
 
 
 class ArrheniusResult(_Record):
@@ -234,6 +266,28 @@ class GroundState(_Record):
     walks: list[dict[str, Any]] = Field(description="start and energies of each search, eV per cell")
 
 
+class LowerState(_Record):
+    """A relaxed state below the ground state in use: a better start."""
+
+    T_K: float = Field(description="temperature of the run that it was found in")
+    run: int = Field(description="number of that run at its temperature, from 1")
+    below_eV: float = Field(description="how far it lies below the ground state in use, per cell")
+    energy_eV: float = Field(description="its total energy, cell relaxed")
+    file: str = Field(description="structure file in the folder of the run")
+    start: str = Field(description="the same file, as `starts` of the material takes it")
+
+
+class BranchResult(_Record):
+    """Mean relaxed energies at one temperature on heating and on cooling, per mobile ion."""
+
+    T_K: float = Field(description="temperature")
+    heating_eV: float | None = Field(description="mean of the runs that start from the ground state")
+    heating_std_eV: float | None = Field(description="its standard error")
+    cooling_eV: float | None = Field(description="mean of the runs that start from ions disordered by heat")
+    cooling_std_eV: float | None = Field(description="its standard error")
+    differ: bool = Field(description="whether they differ significantly: then one is not in equilibrium")
+
+
 class MaterialResult(_Record):
     """One material."""
 
@@ -246,7 +300,13 @@ class MaterialResult(_Record):
     anions: list[str] = Field(description="elements whose polyhedra are the sites")
     energy_zero_eV: float = Field(description="per-atom energy that is the zero of the DOAS")
     ground_state: GroundState
+    lower_states: list[LowerState] = Field(
+        [], description="states found below the ground state in use, the lowest first"
+    )
     temperatures: list[TemperatureResult]
+    branches: list[BranchResult] = Field(
+        [], description='heating and cooling side by side, where `start.order` is "both"'
+    )
     arrhenius: ArrheniusResult
     markers: dict[str, MarkerResult] = Field(
         description="other markers of the super-ionic transition, by name"

@@ -60,7 +60,23 @@ class MaterialSettings(Settings):
 class SamplingSettings(Settings):
     """Which frames are relaxed."""
 
-    snapshots: int = Field(40, ge=2, description="frames relaxed at each temperature, evenly spaced")
+    snapshots: int = Field(
+        40,
+        ge=2,
+        description="frames of a run that are relaxed at most; they are at least two correlation times of the "
+        "sites' occupations apart, so that a short run gives fewer",
+    )
+    least: int = Field(
+        16,
+        ge=2,
+        description="frames that are relaxed in any case, also of a run in which ions hardly change their sites",
+    )
+    entropy_error: float = Field(
+        0.05,
+        gt=0,
+        description="standard error of the entropy of the DOAS that is wanted (nat): a warning tells how many "
+        "snapshots it takes",
+    )
     hops: int = Field(
         24,
         ge=0,

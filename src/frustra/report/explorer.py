@@ -22,8 +22,10 @@ from frustra.analysis.stratified import Sample, stratified
 from frustra.arrays import Array, IntArray
 from frustra.errors import DataError
 from frustra.io import write_text
+from frustra.plots.configurations import TILT, TURN
 from frustra.plots.states import SITE_NAMES
 from frustra.plots.style import SITE_COLOURS
+from frustra.plots.surface import camera
 from frustra.sites import SITE_KINDS, Sites
 from frustra.snapshots import Snapshots
 from frustra.states import COLUMNS, StateTable
@@ -134,7 +136,8 @@ def _ridge(density: Density, doubtful: bool) -> dict[str, Any]:
 def _column(name: str, unit: str, doc: str, shown: StateTable) -> dict[str, Any]:
     """Return one column of the table of states; text as numbers of its names."""
     values = shown[name]
-    column: dict[str, Any] = {"name": name, "unit": unit, "doc": doc}
+    title = doc.split(";")[0].removesuffix(", or NaN").replace("`", "")
+    column: dict[str, Any] = {"name": name, "unit": unit, "doc": doc, "title": title}
     if values.dtype.kind == "U":
         names, numbers = np.unique(values, return_inverse=True)
         return {**column, "names": names.tolist(), "values": numbers.reshape(-1).tolist()}
@@ -180,10 +183,12 @@ def _surroundings(
             sizes[row] = len(one.atoms), one.corners, len(one.vacancies)
             places[row] = np.concatenate([one.places, one.middles])
             points[row] = np.concatenate([codes[frame, one.atoms], _kinds(sites)[one.vacancies] + EMPTY])
+    away = camera(first.cell, TURN, TILT)
     grains = np.round(np.concatenate(places) / GRAIN).astype("<i2")
     return {
         "codes": _codes(specie, first.numbers, anions),
         **dict(zip(("atoms", "corners", "empty"), sizes.T.tolist(), strict=True)),
+        "camera": {"up": away[1].round(4).tolist(), "eye": away[2].round(4).tolist()},
         "grain": GRAIN,
         "places": b64encode(grains.tobytes()).decode(),
         "points": b64encode(np.concatenate(points).astype(np.uint8).tobytes()).decode(),

@@ -10,6 +10,9 @@ from frustra.arrays import Array, BoolArray, IntArray
 from frustra.sites.record import Sites
 from frustra.visits import Visits
 
+OCT_TET_OCT = "oct–tet–oct"
+"""The class of hops between oct sites through a tet site."""
+
 
 @dataclass(frozen=True)
 class ChosenHops:
@@ -41,11 +44,12 @@ class ChosenHops:
 def choose_hops(hops: Hops, visits: Visits, sites: Sites, count: int, rng: np.random.Generator) -> ChosenHops:
     """Choose hops such that rare classes are present, and averages over a class stay unbiased.
 
-    Only hops that last are taken. Their classes are the kinds of their sites (`stops_of`); an ion's hops
-    oct–tet and tet–oct that follow upon each other are one way, and chosen or not together; ways that go on
-    and ways back to the same place are two classes. One member is drawn of each class in turn, the most
-    frequent first, each with equal chances within its class, until `count` hops are reached. So a mean
-    weighted by `weight` estimates that over all lasting hops without bias, if every class has a member.
+    Only hops that last are taken, in the classes of `classes_of`. An ion's hops oct–tet and tet–oct that
+    follow upon each other are one way, and chosen or not together; ways that go on and ways back to the same
+    place are two classes. One member of each class is taken, the most frequent class first, and then more in
+    proportion to the root of its number, until `count` hops are reached; within a class all have equal
+    chances. So a mean weighted by `weight` estimates that over all lasting hops without bias, if every class
+    has a member.
 
     Parameters
     ----------
@@ -57,11 +61,11 @@ def choose_hops(hops: Hops, visits: Visits, sites: Sites, count: int, rng: np.ra
         Draws the members.
     """
     lasting = np.flatnonzero(hops.lasting).astype(np.int64)
-    stops = stops_of(hops, sites)[lasting]
+    names = classes_of(hops, sites)[lasting]
     second = _continues(hops, lasting, sites.kind)
     unit = np.cumsum(~second) - 1
     size = np.bincount(unit) if len(unit) else np.zeros(0, np.int64)
-    name = stops[~second].astype("U40")
+    name = names[~second].astype("U40")
     first = np.flatnonzero(~second)
     pairs = np.flatnonzero(size == 2)
     name[pairs] = [_way(hops, lasting[first[u]], lasting[first[u] + 1]) for u in pairs]
@@ -83,12 +87,15 @@ def choose_hops(hops: Hops, visits: Visits, sites: Sites, count: int, rng: np.ra
     )
 
 
-def stops_of(hops: Hops, sites: Sites) -> NDArray[np.str_]:
-    """Return the kinds of origin, site passed if there is one, and target, such as `oct–tet–oct`, (m,)."""
+def classes_of(hops: Hops, sites: Sites) -> NDArray[np.str_]:
+    """Return the class of every hop, (m,): the kinds of origin and target, or `oct–tet–oct`.
+
+    Those are hops between oct sites on which the ion was longest in a tet site, without settling there.
+    """
     kind = sites.kind.astype("U8")
-    middle = np.where(hops.via >= 0, np.char.add(kind[hops.via], "–"), "")
-    start = np.char.add(np.char.add(kind[hops.origin], "–"), middle)
-    return np.char.add(start, kind[hops.target])
+    direct = np.char.add(np.char.add(kind[hops.origin], "–"), kind[hops.target])
+    passed = (hops.via >= 0) & (kind[hops.via] == "tet") & (direct == "oct–oct")
+    return np.where(passed, OCT_TET_OCT, direct)
 
 
 def _continues(hops: Hops, rows: IntArray, kind: NDArray[np.str_]) -> BoolArray:
@@ -104,13 +111,13 @@ def _continues(hops: Hops, rows: IntArray, kind: NDArray[np.str_]) -> BoolArray:
 def _way(hops: Hops, one: int, other: int) -> str:
     """Return the class of two hops that are one way."""
     back = hops.origin[one] == hops.target[other] and not (hops.shift[one] + hops.shift[other]).any()
-    return "oct–tet–oct and back" if back else "oct–tet–oct settled"
+    return f"{OCT_TET_OCT} and back" if back else f"{OCT_TET_OCT} settled"
 
 
 def _drawn(
     name: NDArray[np.str_], size: IntArray, count: int, rng: np.random.Generator
 ) -> tuple[IntArray, Array]:
-    """Return which units are drawn, one of each class in turn, and how many of its class each stands for."""
+    """Return which units are drawn, and how many of its class each stands for."""
     if not len(name):
         return np.zeros(0, np.int64), np.zeros(0)
     classes, member, total = np.unique(name, return_inverse=True, return_counts=True)
@@ -119,7 +126,7 @@ def _drawn(
     for k in range(len(classes)):
         own = order[member[order] == k]
         turn[own] = np.arange(len(own))
-    queue = np.lexsort((member, -total[member], turn))
+    queue = np.lexsort((member, -total[member], turn / np.sqrt(total[member])))
     chosen = np.sort(queue[np.cumsum(size[queue]) <= count])
     taken = np.bincount(member[chosen], minlength=len(classes))
     return chosen.astype(np.int64), total[member[chosen]] / taken[member[chosen]]

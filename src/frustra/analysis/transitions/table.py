@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frustra.analysis.hops import Hops, directions
-from frustra.analysis.transitions.choice import ChosenHops, stops_of
+from frustra.analysis.transitions.choice import ChosenHops, classes_of
 from frustra.arrays import Array, BoolArray, IntArray
 from frustra.errors import DataError
 from frustra.sites.record import Sites
@@ -94,7 +94,7 @@ def _sites(hops: Hops, sites: Sites, rows: IntArray) -> dict[str, NDArray[Any]]:
         "target_kind": sites.kind[target],
         "origin_label": sites.label[origin],
         "target_label": sites.label[target],
-        "pathway": stops_of(hops, sites)[rows],
+        "pathway": classes_of(hops, sites)[rows],
         "direction": directions(hops.vector[rows], sites),
     }
 

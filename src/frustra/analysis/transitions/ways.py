@@ -7,12 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from frustra.analysis.transitions.choice import OCT_TET_OCT
 from frustra.arrays import Array, BoolArray, IntArray
 from frustra.stats import Estimate
 from frustra.transitions import Transitions
-
-SETTLED = "oct–tet–oct"
-"""A way whose halves are taken together, or whose tet site was passed without settling."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ def ways_of(transitions: Transitions, zero: float = 0.0) -> Ways:
     energy = {side: transitions[f"energy_{side}"] - zero for side in ("before", "after")}
     unknown = np.full((len(single), 2), np.nan)
     return Ways(
-        pathway=np.concatenate([transitions["pathway"][single], np.full(len(one), SETTLED)]),
+        pathway=np.concatenate([transitions["pathway"][single], np.full(len(one), OCT_TET_OCT)]),
         direction=np.concatenate([transitions["direction"][single], np.full(len(one), "")]),
         before=energy["before"][np.concatenate([single, one])],
         middle=np.concatenate([unknown, np.stack([energy["after"][one], energy["before"][other]], axis=1)]),
