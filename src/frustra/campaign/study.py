@@ -63,18 +63,18 @@ class SamplingSettings(Settings):
     snapshots: int = Field(
         40,
         ge=2,
-        description="frames of a run that are relaxed at most; they are at least two correlation times of the "
-        "sites' occupations apart, so that a short run gives fewer",
+        description="frames of a run that are relaxed at most; they are at least two correlation times of "
+        "the sites' occupations apart, so that a short run gives fewer",
     )
     least: int = Field(
         16,
         ge=2,
-        description="frames that are relaxed in any case, also of a run in which ions hardly change their sites",
+        description="frames that are relaxed in any case, also of a run in which ions hardly move",
     )
     entropy_error: float = Field(
         0.05,
         gt=0,
-        description="standard error of the entropy of the DOAS that is wanted (nat): a warning tells how many "
+        description="error of the entropy of the DOAS that is wanted (nat): a warning tells how many "
         "snapshots it takes",
     )
     hops: int = Field(

@@ -20,6 +20,7 @@ NAME = re.compile(r"[A-Z][A-Za-z0-9()]*")
 """What may stand behind the `#`: an element, or a group such as PS4."""
 
 READ = csv.ReadOptions(column_names=["energy"], use_threads=False)
+PARSE = csv.ParseOptions(quote_char=False)
 CONVERT = csv.ConvertOptions(column_types={"energy": pa.float64()}, null_values=[])
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -45,10 +46,10 @@ def read_levels_text(path: Path | str) -> dict[str, Array]:
         raise DataError(
             f"{path} line {_first_line(text)} is in no section", "a line `# Li` above the energies of Li"
         )
-    for name, body, line in _sections(path, text):
+    for name, body, line in list(_sections(path, text)):  # all headlines are looked at first
         energies = _numbers(path, body, line)
         if not len(energies):
-            raise DataError(f"{path} line {line}: no energies of {name}", "one to a line below `# {name}`")
+            raise DataError(f"{path} line {line}: no energies of {name}", f"one to a line below `# {name}`")
         found.setdefault(name, []).append(energies)
     if not found:
         raise DataError(f"{path} is empty", "sections `# Li` with one energy to a line")
@@ -76,7 +77,7 @@ def _numbers(path: Path, body: bytes, line: int) -> Array:
     if not body.strip():
         return np.zeros(0)
     try:
-        table = csv.read_csv(pa.BufferReader(body), READ, convert_options=CONVERT)
+        table = csv.read_csv(pa.BufferReader(body), READ, PARSE, CONVERT)
     except pa.ArrowInvalid:
         _find_mistake(path, body, line)
         words = body.split()  # numbers as only Python reads them

@@ -136,6 +136,8 @@ def _ridge(density: Density, doubtful: bool) -> dict[str, Any]:
 def _column(name: str, unit: str, doc: str, shown: StateTable) -> dict[str, Any]:
     """Return one column of the table of states; text as numbers of its names."""
     values = shown[name]
+    if values.dtype.kind == "b":
+        values = np.where(values, "yes", "no")
     title = doc.split(";")[0].removesuffix(", or NaN").replace("`", "")
     column: dict[str, Any] = {"name": name, "unit": unit, "doc": doc, "title": title}
     if values.dtype.kind == "U":
