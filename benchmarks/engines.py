@@ -31,6 +31,7 @@ from frustra.campaign.executors import ResourceSettings, executor_of
 from frustra.engines.calculator import CalculatorPotential
 from frustra.engines.lammps import preamble, read_dump, run_lammps, write_data, write_dump
 from frustra.engines.md import MDSettings, run_md
+from frustra.engines.relax import RelaxSettings, relax_frames
 from frustra.engines.zoo import load_potential
 from frustra.io import read_structure
 from frustra.structures import supercell
@@ -179,10 +180,18 @@ ASE_WAYS: dict[str, Callable[[Atoms], Any]] = {
 }
 
 
+def _our_way(frames: list[Atoms]) -> tuple[float, float, int, Any]:
+    began = time.perf_counter()
+    found = relax_frames(frames, load_potential("pod:li-y-cl"), RelaxSettings(fmax=FMAX))
+    seconds = time.perf_counter() - began
+    return found.force_calls.mean(), seconds / len(frames), int(found.converged.sum()), found.energies
+
+
 def relaxation() -> list[Row]:
     """Force calls and seconds per snapshot to the same largest force, and the energies reached."""
     frames = hot_frames()
-    found = {name: _lammps_way(frames, *way) for name, way in LAMMPS_WAYS.items()}
+    found = {"frustra": _our_way(frames)}
+    found |= {name: _lammps_way(frames, *way) for name, way in LAMMPS_WAYS.items()}
     calculator = _in_process()
     for name, way in ASE_WAYS.items():
         found[name] = _ase_way(frames, calculator, way)

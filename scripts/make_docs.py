@@ -19,11 +19,13 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from frustra.campaign.relax_results import RelaxResult
 from frustra.campaign.results import SCHEMA_VERSION, Results
 from frustra.campaign.study import Study
 from frustra.states import COLUMNS
 from frustra.surveys.density import DensityResult
 from frustra.surveys.hop_results import HopsResult
+from frustra.surveys.model_results import ModelsResult
 from frustra.surveys.percolation_results import PercolationAnswer
 from frustra.surveys.rdf_results import RdfResult
 from frustra.surveys.site_results import SitesAnswer
@@ -80,6 +82,8 @@ ANSWERS: dict[str, type[BaseModel]] = {
     "rdf": RdfResult,
     "density": DensityResult,
     "percolation": PercolationAnswer,
+    "models": ModelsResult,
+    "relax": RelaxResult,
 }
 """What each command prints as one JSON object."""
 

@@ -93,4 +93,4 @@ def test_maxima_of_a_density_are_drawn_without_anions_or_links(lyc: Sites) -> No
 def test_a_packing_without_cations_has_no_crosses() -> None:
     axes = plot_sites(sites_of(bulk("Cl", "fcc", a=5.2, cubic=True), ["Cl"]))
     names = [t.get_text() for t in axes[0].figure.legends[0].get_texts()]
-    assert names == ["octahedral", "tetrahedral", "anion", "shared face"]
+    assert names == ["octahedral", "tetrahedral", "vertex", "shared face"]

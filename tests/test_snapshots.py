@@ -11,7 +11,8 @@ from tests.helpers import LYC, snapshots
 ATOMS = read_structure(LYC)
 ONE = np.array([0.0, 1.0, 0.0])
 PER_FRAME = (
-    "energies", "fmax", "converged", "reason", "force_calls", "max_displacement", "displacements", "time",
+    "energies", "fmax", "converged", "reason", "force_calls", "steps", "max_displacement", "displacements",
+    "time",
 )  # fmt: skip
 
 

@@ -56,7 +56,15 @@ def test_indices_are_those_of_the_elements_in_order() -> None:
 def test_anions_are_those_of_the_framework_only() -> None:
     assert anions_of(read_structure(LYC), "Li") == ("Cl",)
     assert set(anions_of(Atoms("Li6PS5I"), "Li")) == {"S", "I"}
-    assert anions_of(Atoms("LiFOCl"), "F") == ("Cl", "O")
+
+
+def test_a_mobile_anion_wants_its_cations_named() -> None:
+    # other anions keep away from it: their polyhedra would look like sites and be none
+    with pytest.raises(StructureError, match="--anions Ca"):
+        anions_of(Atoms("CaF2"), "F")
+    with pytest.raises(StructureError, match=r'anions = \["La", "Li"\] in the study file'):
+        anions_of(Atoms("LaLiOF"), "F")
+    assert anions_of(Atoms("CaF2"), "F", ["Ca"]) == ("Ca",)
 
 
 @pytest.mark.parametrize(("symbols", "specie"), [("LiY", "Li"), ("CaF2", "F")])

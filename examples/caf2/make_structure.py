@@ -10,7 +10,8 @@ A = 5.443  # Å
 
 def fluorite() -> Atoms:
     """Return Ca4F8: Ca on 4a, F on 8c, in the tetrahedra of Ca."""
-    atoms = crystal(("Ca", "F"), [(0, 0, 0), (0.25, 0.25, 0.25)], spacegroup=225, cellpar=[A, A, A, 90, 90, 90])
+    sites = [(0, 0, 0), (0.25, 0.25, 0.25)]
+    atoms = crystal(("Ca", "F"), sites, spacegroup=225, cellpar=[A, A, A, 90, 90, 90])
     return Atoms(atoms.get_chemical_symbols(), atoms.positions, cell=atoms.cell, pbc=True)
 
 

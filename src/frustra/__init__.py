@@ -30,6 +30,8 @@ _MODULES = {
     "analysis.site_occupancy": ("occupancy_of",),
     "analysis.tabulate": ("tabulate",),
     "analysis.transport": ("diffusion_of", "diffusion_of_msd"),
+    "analysis.transitions.shares": ("shares_of",),
+    "analysis.transitions.survey": ("survey_transitions",),
     "analysis.vibration": ("vibration_of",),
     "analysis.volume.ions": ("ion_density",),
     "engines.committee": ("Committee", "CommitteeDeviation"),
@@ -52,6 +54,7 @@ _MODULES = {
         "write_trajectory",
     ),
     "io.hops": ("read_hops", "write_hops"),
+    "io.transitions": ("read_transitions", "write_transitions"),
     "io.volumes": ("write_chgcar", "write_cube"),
     "ladder": ("Ladder", "Point"),
     "plots.configurations": ("plot_configurations",),
@@ -62,6 +65,7 @@ _MODULES = {
     "plots.rdf": ("plot_rdf",),
     "plots.sites": ("plot_sites",),
     "plots.states": ("plot_doas",),
+    "plots.transitions": ("plot_joint", "plot_levels", "plot_shares"),
     "plots.transport": ("plot_arrhenius", "plot_msd"),
     "sites": ("Sites", "coordination_of", "sites_of"),
     "sites.peaks": ("sites_from_density",),
@@ -71,6 +75,7 @@ _MODULES = {
     "testing": ("PotentialReport", "check_potential"),
     "surveys.density": ("volume_of",),
     "trajectory": ("Trajectory",),
+    "transitions": ("Transitions",),
     "visits": ("Visits",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -39,7 +39,9 @@ class Snapshots:
     reason: NDArray[np.str_]
     """(frames,) why the relaxation stopped."""
     force_calls: IntArray
-    """(frames,) evaluations of the forces."""
+    """(frames,) evaluations of the forces; that of the per-atom energies at the end is not among them."""
+    steps: IntArray
+    """(frames,) steps of the minimiser; −1 where an older file does not tell."""
     max_displacement: Array
     """(frames,) largest displacement of any atom by the relaxation, Å."""
     displacements: Array
@@ -108,7 +110,7 @@ def relaxed_snapshots(
     atomic_energies: Array,
     forces: Array,
     largest: float,
-    stops: Sequence[tuple[str, int]],
+    stops: Sequence[tuple[str, int, int]],
 ) -> Snapshots:
     """Return the record of a relaxation in one cell.
 
@@ -123,7 +125,7 @@ def relaxed_snapshots(
     largest
         Largest force (eV/Å) with which a frame counts as converged.
     stops
-        Of each frame why the relaxation stopped, and how often it evaluated the forces.
+        Of each frame why the relaxation stopped, how often it evaluated the forces, and its steps.
     """
     cell = crystal.cell.array.copy()
     moved = minimum_image(relaxed - start, cell)
@@ -138,8 +140,9 @@ def relaxed_snapshots(
         atomic_energies=atomic_energies,
         fmax=fmax,
         converged=fmax <= largest,
-        reason=np.array([reason for reason, _ in stops], dtype=str),
-        force_calls=np.array([calls for _, calls in stops], dtype=np.int64),
+        reason=np.array([reason for reason, _, _ in stops], dtype=str),
+        force_calls=np.array([calls for _, calls, _ in stops], dtype=np.int64),
+        steps=np.array([steps for _, _, steps in stops], dtype=np.int64),
         max_displacement=displacements.max(axis=1),
         displacements=displacements,
         time=np.zeros(len(start)),

@@ -43,10 +43,14 @@ def indices_of(atoms: Atoms, *elements: str) -> IntArray:
 def anions_of(atoms: Atoms, specie: str, named: Sequence[str] | None = None) -> tuple[str, ...]:
     """Return the anion elements of the framework: those named, else those of `ANION_ELEMENTS`.
 
+    A mobile anion keeps away from other anions: its sites are the polyhedra of cations. Which of them make
+    the framework cannot be told from the formula, so that they have to be named.
+
     Raises
     ------
     StructureError
-        The structure has none of them, or lacks one that is named.
+        The structure has none of them, or lacks one that is named; or the mobile ion is an anion and nothing
+        is named.
     """
     present = set(atoms.get_chemical_symbols())
     missing = [e for e in named or () if e not in present]
@@ -56,7 +60,15 @@ def anions_of(atoms: Atoms, specie: str, named: Sequence[str] | None = None) -> 
         )
     if named:
         return tuple(named)
-    anions = tuple(e for e in ANION_ELEMENTS if e in present and e != specie)
+    if specie in ANION_ELEMENTS:
+        cations = sorted(present - {*ANION_ELEMENTS, specie}) or ["…"]
+        quoted = "[" + ", ".join(f'"{c}"' for c in cations) + "]"
+        raise StructureError(
+            f"no anion element in {formula(atoms)} around {specie}, which is an anion itself",
+            "the cations whose polyhedra are its sites",
+            f"name them: --anions {','.join(cations)}, or anions = {quoted} in the study file",
+        )
+    anions = tuple(e for e in ANION_ELEMENTS if e in present)
     if not anions:
         raise StructureError(
             f"no anion element in {formula(atoms)}",

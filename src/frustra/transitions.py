@@ -5,7 +5,7 @@ The specifications below validate the table, document it and write its units int
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,14 @@ COLUMNS: tuple[Column, ...] = (
     Column("time_before", "ps", "f8", "time of the frame that was relaxed before the hop"),
     Column("time_after", "ps", "f8", "time of the frame that was relaxed after it"),
     Column("before", "", "i8", "that frame's number among the run's relaxed frames"),
-    Column("after", "", "i8", "the other's"),
+    Column("after", "", "i8", "that of the frame after"),
+    Column(
+        "alone",
+        "",
+        "i8",
+        "that of the frame in which only this ion has hopped: the one after it if no other ion "
+        "moved, else the one before it with the ion put to its target and relaxed anew; −1 for none",
+    ),
     Column("origin", "", "i8", "site that the ion left"),
     Column("target", "", "i8", "site that it settled in"),
     Column("via", "", "i8", "site in which it was longest on its way without settling; −1 for none"),
@@ -51,10 +58,16 @@ COLUMNS: tuple[Column, ...] = (
     Column("others_after", "eV", "f8", "the same after"),
     Column("total_before", "eV", "f8", "total energy of the relaxed frame before"),
     Column("total_after", "eV", "f8", "the same after"),
-    Column("companions", "", "i8", "other mobile ions on another site after than before; a single hop has 0"),
+    Column(
+        "energy_alone", "eV", "f8", "that of the ion, relaxed after it hopped alone, or NaN", optional=True
+    ),
+    Column("others_alone", "eV", "f8", "that of the other mobile ions, or NaN", optional=True),
+    Column("total_alone", "eV", "f8", "the total energy, or NaN", optional=True),
+    Column("companions", "", "i8", "other mobile ions on another site after than before"),
     Column("distance", "Å", "f8", "between the ion's relaxed places, relative to the framework"),
     Column("converged", "", "?", "whether both relaxations converged"),
     Column("ok", "", "?", "whether both converged and the ion relaxed in its origin and in its target"),
+    Column("alone_ok", "", "?", "whether it is, and in the frame alone no other ion is on another site"),
     Column("reason", "", "U", "why the transition is not used; empty where it is"),
 )
 
@@ -92,29 +105,10 @@ class Transitions:
         """Return the transitions of the given rows (a mask or indices)."""
         return Transitions({name: values[rows] for name, values in self.columns.items()})
 
-    @property
-    def ion_change(self) -> Array:
-        """(n,) Δe of the hopping ion, eV."""
-        change: Array = self["energy_after"] - self["energy_before"]
+    def alone_change(self, what: Literal["energy", "others", "total"]) -> Array:
+        """Return what the hop alone changes, (n,) eV: Δe of the ion, of the other mobile ions, or ΔE."""
+        change: Array = self[f"{what}_alone"] - self[f"{what}_before"]
         return change
-
-    @property
-    def others_change(self) -> Array:
-        """(n,) Δ of the sum over the other mobile ions, eV."""
-        change: Array = self["others_after"] - self["others_before"]
-        return change
-
-    @property
-    def total_change(self) -> Array:
-        """(n,) ΔE of the cell, eV."""
-        change: Array = self["total_after"] - self["total_before"]
-        return change
-
-    @property
-    def single(self) -> BoolArray:
-        """(n,) whether the transition can be used and no other ion changed its site."""
-        alone: BoolArray = self["ok"] & (self["companions"] == 0)
-        return alone
 
     @property
     def temperatures(self) -> list[float]:

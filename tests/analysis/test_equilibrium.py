@@ -7,12 +7,14 @@ from scipy import stats
 from frustra.analysis.equilibrium import (
     BELOW_GROUND,
     RelaxedEnergy,
+    branches_of,
     combined,
     differs,
     doubts,
     empty_ground_sites,
     relaxed_energy,
 )
+from frustra.errors import AnalysisError
 from frustra.io import read_structure
 from frustra.snapshots import Snapshots
 from frustra.structures import indices_of, strained
@@ -242,3 +244,46 @@ def test_energies_from_two_kinds_of_start_differ_only_beyond_their_errors() -> N
     assert not differs(one, near, 2)
     trials = [differs(energy(noise(rng, 0.01)), energy(noise(rng, 0.01)), 1) for _ in range(400)]
     assert sum(trials) <= stats.binom.ppf(0.999, 400, 0.05)
+
+
+def test_heating_and_cooling_that_do_not_meet_are_doubted_at_that_temperature_on_both_branches() -> None:
+    rng = np.random.default_rng(18)
+    heating = [energy(steady(rng, 0.01 * k), t) for k, t in enumerate(LADDER, 1)]
+    cooling = [replace(e, mean=e.mean + (0.008 if e.temperature < 350 else 0.0)) for e in heating]
+    for one, other in ((heating, cooling), (cooling, heating)):
+        (reason,), *rest = doubts(one, other)
+        assert not any(rest)
+        assert reason.startswith(f"hysteresis: mean relaxed energy {1e3 * one[0].mean:.1f} ± ")
+        assert f"{1e3 * other[0].mean:.1f} ± " in reason
+    assert doubts(heating, heating) == doubts(heating) == 6 * [[]]
+    pairs = branches_of(heating, cooling)
+    assert [b.differ for b in pairs] == [True] + 5 * [False]
+    assert [(b.heating, b.cooling) for b in pairs] == list(zip(heating, cooling, strict=True))
+
+
+def test_branches_of_other_temperatures_are_refused() -> None:
+    ladder = [energy(noise(np.random.default_rng(19), 0.01), t) for t in (300.0, 400.0)]
+    with pytest.raises(AnalysisError, match="different temperatures"):
+        branches_of(ladder, ladder[:1])
+
+
+def test_a_lower_state_that_the_other_branch_found_is_a_doubt_of_this_one() -> None:
+    rng = np.random.default_rng(20)
+    heating = [energy(steady(rng, 0.01), 300.0), energy(steady(rng, 0.02), 400.0)]
+    cooled = replace(heating[1], lowest=-0.02, lower_state=-20 * BELOW_GROUND)
+    found = doubts(heating, [heating[0], cooled])
+    assert [len(reasons) for reasons in found] == [1, 1]
+    assert "a snapshot at 400 K relaxed 100 meV per cell below" in found[0][0]
+
+
+def test_an_error_rests_on_no_more_blocks_than_there_are_independent_snapshots() -> None:
+    rng = np.random.default_rng(21)
+    # four arrangements, each seen ten times in a row
+    trials = [np.repeat(0.01 + 0.001 * rng.normal(size=4), 10) for _ in range(300)]
+    naive = [relaxed_energy(run(t), -100.0, IONS).std for t in trials]
+    told = [relaxed_energy(run(t), -100.0, IONS, independent=4.0) for t in trials]
+    truth = 0.001 / 2
+    assert np.sqrt(np.mean(np.square([e.std for e in told]))) == pytest.approx(truth, rel=0.1)
+    assert np.sqrt(np.mean(np.square(naive))) < 0.8 * truth
+    assert {e.blocks for e in told} == {4}
+    assert relaxed_energy(run(trials[0]), -100.0, IONS, independent=1.0).blocks == 2

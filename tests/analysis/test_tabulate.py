@@ -5,7 +5,7 @@ import pytest
 from ase import Atoms
 from ase.io import read
 
-from frustra.analysis.tabulate import tabulate
+from frustra.analysis.tabulate import sites_for, tabulate, tabulate_runs
 from frustra.errors import AnalysisError, DataError, FrustraError, StructureError
 from frustra.geometry import minimum_image
 from frustra.io import read_structure
@@ -144,3 +144,37 @@ def test_lithium_of_argyrodites_has_the_anions_of_their_order(
         iodine = (frame.symbols[anions[np.argsort(near)[:4]]] == "I").sum()
         same.append({0: "S4", 1: "I1S3", 2: "I2S2"}.get(int(iodine)) == table["anions"][row])
     assert np.mean(same) > 0.95
+
+
+def test_anions_and_framework_cations_can_be_asked_for_without_naming_sites() -> None:
+    record = snapshots(ATOMS, 2)
+    for element, inside in (("Cl", False), ("Y", True)):
+        table, atoms = tabulate(record, element), indices_of(ATOMS, element)
+        np.testing.assert_array_equal(table["energy"], record.atomic_energies[:, atoms].ravel())
+        assert (set(table["site"]) == {"oct"}) == inside
+        assert (set(table["place"]) != {-1}) == inside
+        assert not table["left_basin"].any()
+        assert (sites_for([record], element) is not None) == inside
+    assert set(tabulate(record, "Y")["coordination"]) == {6}
+
+
+def test_structures_are_numbered_over_all_runs_at_one_temperature() -> None:
+    crystal, other = ATOMS.positions, ATOMS.positions.copy()
+    other[LITHIUM[0]] += [0.0, 0.0, 1.5]
+    energies = np.full((2, len(ATOMS)), -3.0)
+    runs = [
+        snapshots(ATOMS, 2, energies, positions=np.array(frames))
+        for frames in ((other, crystal), (crystal, other))
+    ]
+    together = tabulate_runs(runs, "Li", material="lyc")
+    assert together["structure"][:: len(LITHIUM)].tolist() == [0, 1, 1, 0]
+    assert together["run"][:: len(LITHIUM)].tolist() == [0, 0, 1, 1]
+    assert tabulate(runs[1], "Li")["structure"][:: len(LITHIUM)].tolist() == [0, 1]
+
+
+def test_ions_that_left_their_basin_are_marked() -> None:
+    far = np.zeros((2, len(ATOMS)))
+    far[1, LITHIUM[3]] = 1.6  # Å; the next tetrahedron is at 2.3
+    record = snapshots(ATOMS, 2, displacements=far, positions=np.array([ATOMS.positions] * 2))
+    table = tabulate(record, "Li")
+    assert table["left_basin"].tolist() == [False] * (9 + 3) + [True] + [False] * 5

@@ -202,8 +202,8 @@ def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         rows.append({"job": name, "steps": [f"lyc/300K/{name}"]})
     (steps / "jobs.json").write_text(json.dumps(rows))
     (tmp_path / "results.json").write_text("{}")
-    ordered = SimpleNamespace(start="ordered", specie="Li", anions=["Cl"])
-    quenched = SimpleNamespace(start="quenched", specie="Li", anions=["Cl"])
+    ordered = SimpleNamespace(start="ordered", specie="Li", anions=["Cl"], temperatures=[])
+    quenched = SimpleNamespace(start="quenched", specie="Li", anions=["Cl"], temperatures=[])
     results = SimpleNamespace(
         materials={"lyc": ordered, "lyc-quenched": quenched}, study={"materials": {"lyc": {}}}
     )

@@ -72,7 +72,7 @@ def test_positions_stay_unwrapped() -> None:
 def test_a_frame_that_did_not_converge_is_kept_with_its_reason() -> None:
     relaxed = relax_frames([rattled(argon(), 0.3, 2), argon()], lennard_jones(), RelaxSettings(max_steps=1))
     assert relaxed.converged.tolist() == [False, True]
-    assert relaxed.reason[0] == "max iterations"
+    assert relaxed.reason[0] == "1 steps"
     assert relaxed.fmax[0] > RelaxSettings().fmax
 
 

@@ -110,6 +110,13 @@ def test_snapshots_return_unchanged(tmp_path: Path) -> None:
         np.testing.assert_array_equal(getattr(found, item.name), getattr(record, item.name))
 
 
+def test_snapshots_of_older_versions_do_not_tell_their_steps(tmp_path: Path) -> None:
+    io.write_snapshots(tmp_path / "s.h5", snapshots(CRYSTAL, 2))
+    with h5py.File(tmp_path / "s.h5", "a") as file:
+        del file["steps"]
+    assert io.read_snapshots(tmp_path / "s.h5").steps.tolist() == [-1, -1]
+
+
 @pytest.mark.parametrize("rows", [12, 0])
 def test_states_return_unchanged(tmp_path: Path, rows: int) -> None:
     rng = np.random.default_rng(0)

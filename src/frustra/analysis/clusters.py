@@ -14,6 +14,8 @@ from frustra.geometry import minimum_image, with_images
 from frustra.sites import Sites
 from frustra.snapshots import Snapshots
 
+_NONE: IntArray = np.zeros(0, dtype=np.int64)
+
 SAME = 0.05
 """Å within which a vertex of a polyhedron and an atom are one."""
 
@@ -30,7 +32,7 @@ class Cluster:
     corners: int
     """How many atoms after the first are vertices of the ion's polyhedron."""
     vacancies: IntArray
-    """(v,) rows of `Sites`: the empty sites that share a face with the ion's, and those that share an edge."""
+    """(v,) rows of `Sites`: the empty sites that share a face or an edge with the ion's, nearest first."""
     middles: Array
     """(v, 3) mean places of their vertices."""
 
@@ -52,7 +54,7 @@ def clusters_of(
     reach
         Å; atoms farther from the ion are left out. Images count as atoms of their own.
     most
-        Atoms of a cluster: the nearest.
+        Atoms of a cluster, and empty sites: the nearest.
 
     Yields
     ------
@@ -68,20 +70,26 @@ def clusters_of(
         raise DataError(f"sites of ions of shape {place.shape}", f"{snapshots.positions.shape[:2]}")
     if reach <= 0 or most < 1:
         raise AnalysisError(f"{most} atoms within {reach:g} Å of an ion", "at least the ion itself")
-    around = _Around(sites)
+    around = _Around(sites, most)
     starts = np.flatnonzero(np.diff(chosen[:, 0], prepend=-1))
     for rows in np.split(chosen, starts[1:]) if len(chosen) else []:
         frame = int(rows[0, 0])
         part = snapshots.select(slice(frame, frame + 1))
         crystal = around.polyhedra(part)
+        homes = place[frame, rows[:, 1]]
+        # from every ion to the copy of its polyhedron that it is in
+        gaps = crystal.middles[homes] - part.positions[0, rows[:, 1]]
+        inside = minimum_image(gaps, part.cell)
         cloud = with_images(part.positions[0], part.cell, reach)
         tree = cKDTree(cloud.positions)
-        for ion in rows[:, 1].tolist():
+        for ion, home, middle in zip(rows[:, 1].tolist(), homes.tolist(), inside, strict=True):
             centre = cloud.positions[ion]
             near = np.array(tree.query_ball_point(centre, reach))
             away = cloud.positions[near] - centre
             order = np.argsort(np.linalg.norm(away, axis=1), kind="stable")[:most]
-            yield around.cluster(part, crystal, place[frame], ion, cloud.index[near[order]], away[order])
+            bare = Cluster(cloud.index[near[order]], away[order], 0, _NONE, np.zeros((0, 3)))
+            known = sites.tiling is not None and home >= 0
+            yield around.told(bare, crystal, place[frame], home, middle) if known else bare
 
 
 @dataclass(frozen=True)
@@ -92,13 +100,15 @@ class _Polyhedra:
     """(sites, k, 3) Å; of home copies."""
     middles: Array
     """(sites, 3) Å, means of the vertices."""
+    cell: Array
+    """(3, 3) Å, of the frame."""
 
 
 class _Around:
     """What a crystal's sites tell of the surroundings of an ion in one of them."""
 
-    def __init__(self, sites: Sites) -> None:
-        self.sites = sites
+    def __init__(self, sites: Sites, most: int) -> None:
+        self.sites, self.most = sites, most
         self.corners: Corners | None = None if sites.tiling is None else corners_of(sites.tiling)
         first, second = sites.links.pairs.T
         owner = np.concatenate([first, second])
@@ -107,38 +117,40 @@ class _Around:
         self.beside = np.concatenate([second, first])[order]
         self.shifts = np.concatenate([sites.links.shifts, -sites.links.shifts])[order]
 
-    def polyhedra(self, part: Snapshots) -> _Polyhedra | None:
-        """Return where the vertices of all sites are in one frame; None of sites without polyhedra."""
+    def polyhedra(self, part: Snapshots) -> _Polyhedra:
+        """Return where the vertices of all sites are in one frame; of sites without polyhedra, no vertex."""
         tiling, corners = self.sites.tiling, self.corners
         if tiling is None or corners is None:
-            return None
+            return _Polyhedra(np.zeros((len(self.sites), 0, 3)), self.sites.positions, part.cell)
         places, _ = placed_anions(relaxed_frames(part), self.sites, tiling)
         vertices = (places[0, corners.rows] + corners.shifts) @ part.cell
         weights = corners.member / corners.member.sum(axis=1, keepdims=True)
-        return _Polyhedra(vertices, np.einsum("sk,skc->sc", weights, vertices))
+        return _Polyhedra(vertices, np.einsum("sk,skc->sc", weights, vertices), part.cell)
 
-    def cluster(
-        self,
-        part: Snapshots,
-        crystal: _Polyhedra | None,
-        place: IntArray,
-        ion: int,
-        atoms: IntArray,
-        away: Array,
-    ) -> Cluster:
-        """Return the cluster of one ion from its neighbours, nearest first."""
-        home = int(place[ion])
-        if crystal is None or self.corners is None or home < 0:
-            return Cluster(atoms, away, 0, np.zeros(0, dtype=np.int64), np.zeros((0, 3)))
-        # from the ion to the copy of its polyhedron that it is in, and from there to all others
-        inside = minimum_image(crystal.middles[home] - part.positions[0, ion], part.cell)
-        own = crystal.vertices[home, self.corners.member[home]] - crystal.middles[home] + inside
-        gaps = np.linalg.norm(own[:, None] - away[None], axis=2)
+    def told(self, bare: Cluster, crystal: _Polyhedra, place: IntArray, home: int, inside: Array) -> Cluster:
+        """Return a cluster with the ion's polyhedron and the empty sites that touch it.
+
+        Parameters
+        ----------
+        bare
+            Its atoms, nearest first.
+        place
+            (atoms,) row of the site that every mobile ion is in.
+        home, inside
+            The ion's site; from the ion to the middle of it, Å.
+        """
+        own = crystal.vertices[home] - crystal.middles[home] + inside
+        if self.corners is not None:
+            own = own[self.corners.member[home]]
+        gaps = np.linalg.norm(own[:, None] - bare.places[None], axis=2)
         vertex = np.unique(gaps.argmin(axis=1)[gaps.min(axis=1) < SAME])
-        rest = np.setdiff1d(np.arange(1, len(atoms)), vertex)
+        rest = np.setdiff1d(np.arange(1, len(bare.atoms)), vertex)
         order = np.concatenate([[0], vertex, rest]).astype(np.int64)
         links = slice(self.start[home], self.start[home + 1])
         beside = self.beside[links]
-        middles = crystal.middles[beside] + self.shifts[links] @ part.cell - crystal.middles[home] + inside
+        middles = crystal.middles[beside] + self.shifts[links] @ crystal.cell
+        middles += inside - crystal.middles[home]
         empty = self.sites.open[beside] & ~np.isin(beside, place)
-        return Cluster(atoms[order], away[order], len(vertex), beside[empty], middles[empty])
+        beside, middles = beside[empty], middles[empty]
+        kept = np.argsort(np.linalg.norm(middles, axis=1), kind="stable")[: self.most]
+        return Cluster(bare.atoms[order], bare.places[order], len(vertex), beside[kept], middles[kept])

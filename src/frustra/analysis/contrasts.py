@@ -1,13 +1,13 @@
 """How far apart the states on different sites, of any classes or at different temperatures lie."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from frustra.analysis.density import DensitySettings, tallies_of
-from frustra.analysis.levels import LevelTable, levels_of
+from frustra.analysis.levels import Levels, LevelTable, levels_of
 from frustra.analysis.tally import Tally, estimate
 from frustra.arrays import Array
 from frustra.states import StateTable
@@ -66,11 +66,16 @@ def contrasts_of(
         No converged state, several materials or elements, or no such column.
     """
     table = states if isinstance(states, LevelTable) else levels_of(states, by, quantiles)
+    return contrasts_from(table.names, tallies_of(table, settings or DensitySettings(), rng))
+
+
+def contrasts_from(names: Sequence[str], tallies: Iterable[tuple[Levels, Tally]]) -> list[Contrast]:
+    """Return what `contrasts_of` does from counts that are known already, those of `tallies_of`."""
     found = []
-    for one, tally in tallies_of(table, settings or DensitySettings(), rng):
+    for one, tally in tallies:
         sides = [
             _Side(name, one.temperature, tally.one(k))
-            for k, name in enumerate(table.names)
+            for k, name in enumerate(names)
             if tally.totals[0, k] > 0
         ]
         found += _pairs(sides)
@@ -90,7 +95,11 @@ def temperature_contrasts_of(
         No converged state, or several materials or elements.
     """
     table = states if isinstance(states, LevelTable) else levels_of(states)
-    tallies = tallies_of(table, settings or DensitySettings(), rng)
+    return temperature_contrasts_from(tallies_of(table, settings or DensitySettings(), rng))
+
+
+def temperature_contrasts_from(tallies: Iterable[tuple[Levels, Tally]]) -> list[Contrast]:
+    """Return what `temperature_contrasts_of` does from counts that are known already."""
     return _pairs([_Side(f"{one.temperature:g} K", one.temperature, t.all()) for one, t in tallies])
 
 

@@ -11,7 +11,7 @@ by the variance of that mean, about g/n of n frames; this is put back. Which ion
 matter: energies do not depend on it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -145,15 +145,31 @@ def independent_snapshots(states: StateTable) -> dict[float, Decorrelation]:
     AnalysisError
         No states.
     """
-    if not len(states):
+    return independent_of(states.columns)
+
+
+def independent_of(columns: Mapping[str, NDArray[Any]]) -> dict[float, Decorrelation]:
+    """Return what `independent_snapshots` does from single columns of a state table.
+
+    Parameters
+    ----------
+    columns
+        `temperature`, `run`, `time`, `snapshot`, `place` and `energy`.
+
+    Raises
+    ------
+    AnalysisError
+        No states.
+    """
+    if not len(columns["energy"]):
         raise AnalysisError("no states", "at least one snapshot")
     found = {}
-    for temperature in states.temperatures:
-        rows = states["temperature"] == temperature
+    for temperature in np.unique(columns["temperature"]):
+        rows = columns["temperature"] == temperature
         run, time, snapshot, place, energy = (
-            states[c][rows] for c in ("run", "time", "snapshot", "place", "energy")
+            columns[c][rows] for c in ("run", "time", "snapshot", "place", "energy")
         )
-        found[temperature] = _of_snapshots(run, time, snapshot, place, energy)
+        found[float(temperature)] = _of_snapshots(run, time, snapshot, place, energy)
     return found
 
 
@@ -324,7 +340,7 @@ def _corrected(sums: _Sums) -> tuple[float, int] | None:
             return None
         before = value
         value, last = _integrated(sums, max(value, 1.0))
-        if abs(value - before) < 1e-3 * before:
+        if abs(value - before) < 1e-6 * before:
             return (value, last) if last < len(sums.pairs) - 1 else None
     return None
 

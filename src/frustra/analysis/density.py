@@ -4,7 +4,7 @@ Wang, Liu and Mo, Angew. Chem. Int. Ed. 62, e202215544 (2023): the histogram of 
 the mobile ions over statically relaxed snapshots, per ion and eV.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,7 +23,8 @@ from frustra.stats import Estimate, bootstrap
 from frustra.units import BOLTZMANN
 
 __all__ = [
-    "Density", "DensitySettings", "Share", "converged_states", "densities_of", "energy_zero",
+    "Density", "DensitySettings", "Share", "converged_states", "densities_from", "densities_of",
+    "energy_zero",
     "site_fractions", "tallies_of",
 ]  # fmt: skip
 
@@ -191,7 +192,12 @@ def densities_of(
     """
     settings = settings or DensitySettings()
     table = states if isinstance(states, LevelTable) else levels_of(states, by, quantiles)
-    return [_density(table, one, tally) for one, tally in tallies_of(table, settings, rng)]
+    return densities_from(table, tallies_of(table, settings, rng))
+
+
+def densities_from(table: LevelTable, tallies: Iterable[tuple[Levels, Tally]]) -> list[Density]:
+    """Return what `densities_of` does from counts that are known already, those of `tallies_of`."""
+    return [_density(table, one, tally) for one, tally in tallies]
 
 
 def tallies_of(

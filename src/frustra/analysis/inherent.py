@@ -1,9 +1,10 @@
 """Inherent structures: which relaxed frames are the same one, and which ions left the basin they were in."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -28,6 +29,9 @@ SOFTNESS = 0.1
 
 ENERGY_FLOOR = 1e-3
 """eV by which the same structure may differ whatever its forces: what single precision and printing leave."""
+
+LEVER = 1.0
+"""Å: unrelaxed forces up to fmax shift a per-atom energy, which is no minimum, by about this times fmax."""
 
 NOT_RELAXED = -1
 """Number of a frame that did not converge: it is at no inherent structure."""
@@ -116,16 +120,65 @@ def inherent_structures(parts: Sequence[Snapshots], specie: str | None = None) -
     DataError
         No parts, or parts of other atoms.
     """
+    _require_alike(parts)
+
+    def made(part: int, frame: int) -> _Structure:
+        return _structure(parts, part, frame, specie)
+
+    return _numbered(parts, made)
+
+
+def symmetry_classes(parts: Sequence[Snapshots]) -> list[IntArray]:
+    """Return the number of the class of each relaxed frame by its levels alone; the first found is 0.
+
+    Two frames are of one class if their total energies agree as for `inherent_structures`, and the sorted
+    per-atom energies of each element to within `ENERGY_FLOOR` + `LEVER` · fmax. Structures that a symmetry of
+    the crystal maps on each other are, and others hardly ever: this is a weaker statement than the same
+    structure.
+
+    Parameters, returned values and errors are those of `inherent_structures`.
+    """
+    _require_alike(parts)
+    numbers = parts[0].numbers
+    rows = [np.flatnonzero(numbers == z) for z in np.unique(numbers)]
+    near = ENERGY_FLOOR + LEVER * _largest_force(parts)
+
+    def made(part: int, frame: int) -> _Levels:
+        of = parts[part].atomic_energies[frame]
+        levels = np.concatenate([np.sort(of[r]) for r in rows])
+        return _Levels(float(parts[part].energies[frame]), levels, near)
+
+    return _numbered(parts, made)
+
+
+def _require_alike(parts: Sequence[Snapshots]) -> None:
     if not parts:
         raise DataError("no snapshots to compare", "at least one part")
     if any(not np.array_equal(p.numbers, parts[0].numbers) for p in parts):
         raise DataError("snapshots of different crystals", "the same atoms in the same order")
+
+
+class _Comparable(Protocol):
+    """What is told apart: something with an energy."""
+
+    @property
+    def energy(self) -> float:
+        """Total energy, eV."""
+        ...
+
+    def is_same(self, other: Any, /) -> bool:
+        """Return whether the other is the same."""
+        ...
+
+
+def _numbered(parts: Sequence[Snapshots], made: Callable[[int, int], _Comparable]) -> list[IntArray]:
+    """Compare every converged frame with those different ones whose energies are within the tolerance."""
     found = [np.full(len(p), NOT_RELAXED, dtype=np.int64) for p in parts]
-    tolerance = _tolerance(parts)
-    known: deque[tuple[int, _Structure]] = deque()
+    tolerance = ENERGY_FLOOR + SOFTNESS * parts[0].numbers.size * _largest_force(parts) ** 2
+    known: deque[tuple[int, _Comparable]] = deque()
     count = 0
     for part, frame in _by_energy(parts):
-        one = _structure(parts, part, frame, specie)
+        one = made(part, frame)
         while known and one.energy - known[0][1].energy > tolerance:
             known.popleft()
         same = next((number for number, other in known if other.is_same(one)), None)
@@ -136,9 +189,8 @@ def inherent_structures(parts: Sequence[Snapshots], specie: str | None = None) -
     return _renumbered(found)
 
 
-def _tolerance(parts: Sequence[Snapshots]) -> float:
-    fmax = max((float(p.fmax[p.converged].max()) for p in parts if p.converged.any()), default=0.0)
-    return ENERGY_FLOOR + SOFTNESS * parts[0].numbers.size * fmax**2
+def _largest_force(parts: Sequence[Snapshots]) -> float:
+    return max((float(p.fmax[p.converged].max()) for p in parts if p.converged.any()), default=0.0)
 
 
 def _by_energy(parts: Sequence[Snapshots]) -> Iterator[tuple[int, int]]:
@@ -155,6 +207,21 @@ def _renumbered(found: list[IntArray]) -> list[IntArray]:
     first = {n: i for i, n in enumerate(dict.fromkeys(n for n in numbers.tolist() if n != NOT_RELAXED))}
     first[NOT_RELAXED] = NOT_RELAXED
     return [np.array([first[n] for n in part.tolist()], dtype=np.int64) for part in found]
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """The levels of a relaxed frame: the per-atom energies of each element, sorted."""
+
+    energy: float
+    levels: Array
+    """(atoms,), eV."""
+    near: float
+    """eV."""
+
+    def is_same(self, other: "_Levels") -> bool:
+        """Return whether the other has the same levels."""
+        return bool(np.abs(self.levels - other.levels).max() <= self.near)
 
 
 @dataclass(frozen=True)

@@ -86,8 +86,8 @@ def levels_from(columns: Mapping[str, Cells], specie: str, by: str = "", quantil
 
 
 NO_SNAPSHOTS = (
-    "which states are of one snapshot is not known: errors are those of 32 consecutive parts, and are too small "
-    "where states of one snapshot are alike"
+    "which states are of one snapshot is not known: errors come from 32 consecutive parts, and are too small "
+    "if there are fewer independent ones"
 )
 
 

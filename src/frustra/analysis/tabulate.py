@@ -86,9 +86,7 @@ def tabulate_runs(
     )
 
 
-def sites_for(
-    parts: Sequence[Snapshots], specie: str, anions: Sequence[str] | None = None
-) -> Sites | None:
+def sites_for(parts: Sequence[Snapshots], specie: str, anions: Sequence[str] | None = None) -> Sites | None:
     """Return the sites of the mean framework of snapshots; None for anions and groups, which are in none.
 
     Parameters and errors are those of `tabulate`.
@@ -172,9 +170,7 @@ def _of_groups(snapshots: Snapshots, name: str, anions: Sequence[str]) -> dict[s
     }
 
 
-def _anions(
-    first: Atoms, specie: str, named: Sequence[str] | None, sites: Sites | None
-) -> tuple[str, ...]:
+def _anions(first: Atoms, specie: str, named: Sequence[str] | None, sites: Sites | None) -> tuple[str, ...]:
     if named is None and sites is not None and sites.tiling is not None:
         vertices = sites.tiling.anions[sites.tiling.anions < len(first)]
         return tuple(sorted({first.symbols[i] for i in vertices}))

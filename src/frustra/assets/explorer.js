@@ -6,7 +6,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const column = Object.fromEntries(data.columns.map((c) => [c.name, c]));
 const kinds = Object.fromEntries(data.kinds.map((k) => [k.key, k]));
 const count = data.energy.length;
-const WIDTH = 620, LEFT = 14, RIGHT = 12, TOP = 6, BOTTOM = 36, DOT = 2.7, ZOOM = 131;
+const WIDTH = 620, LEFT = 14, RIGHT = 12, TOP = 6, BOTTOM = 36, DOT = 2.7, ZOOM = 133;
 const byId = (id) => document.getElementById(id);
 const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 const places = new Int16Array(bytes(data.places).buffer);
@@ -259,7 +259,7 @@ function dataset() {
     properties[c.name] = { target: "structure", values, description: c.doc, ...(c.unit ? { units: c.unit } : {}) };
   }
   const camera = { center: { x: 0, y: 0, z: 0 }, eye: xyz(data.camera.eye), up: xyz(data.camera.up), zoom: ZOOM };
-  const settings = { bonds: false, shape: "sites,polyhedra,empty sites", keepOrientation: true, camera };
+  const settings = { atoms: false, bonds: false, shape: "sites,polyhedra,empty sites", keepOrientation: true, camera };
   return {
     meta: { name: document.title },
     structures: data.atoms.map((size, i) => ({ size, data: i })),
@@ -288,7 +288,7 @@ async function open3D() {
 // ---- what is chosen
 
 // what is told in the line above, and what is the same of all states, is no part of the table
-const above = new Set(["temperature", "run", "snapshot", "ion", "site", "label"]);
+const above = new Set(["temperature", "run", "snapshot", "ion", "site", "label", "place"]);
 const varies = (c) => !above.has(c.name) && c.values.some((v) => v !== c.values[0]);
 
 function mark(i) {

@@ -13,6 +13,7 @@ from frustra.analysis.density import Density, densities_of, energy_zero, site_fr
 from frustra.analysis.equilibrium import RelaxedEnergy, doubts, empty_ground_sites
 from frustra.analysis.markers import Marker, agreement
 from frustra.analysis.tabulate import tabulate_runs
+from frustra.analysis.transitions.survey import TransitionSurvey
 from frustra.analysis.transport import Diffusion, diffusion_of
 from frustra.campaign.equilibrium import (
     branches,
@@ -27,6 +28,7 @@ from frustra.campaign.jobs import CellJob, Context, RunJob
 from frustra.campaign.markers import Evidence, markers_of
 from frustra.campaign.pathway_results import pathways_result
 from frustra.campaign.pathways import Pathways, pathways_of
+from frustra.campaign.recall import doubt_about
 from frustra.campaign.results import (
     ArrheniusResult,
     Cell,
@@ -46,6 +48,7 @@ from frustra.campaign.summaries import (
     marker_result,
     transport,
 )
+from frustra.campaign.transition_results import transitions_found, transitions_result
 from frustra.campaign.transitions import sites_of_ground
 from frustra.errors import StudyError
 from frustra.io import open_trajectory, read_snapshots
@@ -72,6 +75,7 @@ class MaterialAnalysis:
     arrhenius: Arrhenius | None
     markers: list[Marker]
     pathways: Pathways
+    transitions: TransitionSurvey
     warnings: list[str]
 
 
@@ -137,7 +141,10 @@ def analyse(
     )
     charge, markers = charge_of(context), markers_of(evidence)
     pathways = pathways_of(sites, specie, runs, states)
+    zero = energy_zero(states.select(states["converged"]), context.study.doas)
+    transitions = transitions_found(name, runs, zero)
     line, arrhenius = fitted(evidence.diffusion, charge)
+    told = [*arrhenius.notes, *doubt_about(evidence.doubtful)]
     result = MaterialResult(
         formula=formula(ground),
         start=runs[0][0].order,
@@ -146,17 +153,20 @@ def analyse(
         ions=evidence.ions,
         charge=charge,
         anions=list(anions),
-        energy_zero_eV=energy_zero(states.select(states["converged"]), context.study.doas),
+        energy_zero_eV=zero,
         ground_state=ground_state,
         lower_states=[state for state, _ in lower_states(name, runs)],
         branches=branches(runs[0][0].order, energies, other),
         temperatures=_rows(name, context, evidence, states, reasons),
-        arrhenius=arrhenius,
+        arrhenius=arrhenius.model_copy(update={"notes": told}),
         markers={m.name: marker_result(m) for m in markers},
         agreement=agreement_result(agreement(markers, line), evidence.doubtful),
-        pathways=pathways_result(pathways),
+        pathways=pathways_result(pathways, evidence.doubtful),
+        transitions=transitions_result(transitions, runs),
     )
-    return MaterialAnalysis(result, evidence, states, line, markers, pathways, _warnings(name, result))
+    return MaterialAnalysis(
+        result, evidence, states, line, markers, pathways, transitions, _warnings(name, result)
+    )
 
 
 def _rows(
@@ -313,4 +323,5 @@ def _warnings(name: str, result: MaterialResult) -> list[str]:
         found.append(f"{name}: whether the conductivity breaks: {result.arrhenius.reason}.")
     found += [f"{name}: {note}." for note in result.arrhenius.notes]
     found += [f"{name}: {note}." for note in result.pathways.notes]
+    found += [f"{name}: {note}." for note in result.transitions.notes]
     return found

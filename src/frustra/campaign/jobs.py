@@ -21,7 +21,7 @@ from frustra.analysis.sampling import FrameSample, frames_of
 from frustra.campaign.frames import Sampling, chosen_frames, read_sampling, write_sampling
 from frustra.campaign.ground_state import GroundStateSearch
 from frustra.campaign.study import Study
-from frustra.campaign.transitions import relax_hops, sites_of_ground
+from frustra.campaign.transitions import relax_hops
 from frustra.campaign.workflow import JobProgress, Step, empty
 from frustra.engines.lammps import Progress
 from frustra.engines.md import MDSettings, mean_cell, write_md
@@ -469,20 +469,19 @@ class RunJob:
 
     def _transitions(self, folder: Path, tell: Progress) -> None:
         """Relax the frames before and after some hops; where there is no hop, tell so."""
-        study = self.context.study
-        sites = sites_of_ground(self.ground, study.specie, self.context.anions(self.ground))
+        specie, anions = self.context.study.specie, self.context.anions(self.ground)
         rng = np.random.default_rng(self.transitions_step.inputs["seed"])
 
-        def relax(frames: list[Atoms]) -> Snapshots:
-            return self._relaxed(frames, folder / "batches", tell)
+        def relax(part: str, frames: list[Atoms]) -> Snapshots:
+            return self._relaxed(frames, folder / "batches" / part, tell)
 
         with open_trajectory(self.trajectory_file) as trajectory:
-            found = relax_hops(trajectory, sites, study.specie, self._hops, rng, relax)
+            found = relax_hops(trajectory, self.ground, specie, anions, self._hops, rng, relax)
         write_transitions(folder / self.transitions_file.name, found.transitions)
         if found.snapshots is not None:
             write_snapshots(folder / "snapshots.h5", found.snapshots)
-            shutil.rmtree(folder / "batches")
         write_json(folder / "hops.json", {"lasting": found.lasting, "note": found.note})
+        shutil.rmtree(folder / "batches", ignore_errors=True)  # last: a killed try goes on from there
 
     @property
     def transitions_file(self) -> Path:
@@ -492,7 +491,7 @@ class RunJob:
     def hops(self) -> tuple[dict[str, int], str]:
         """Return the lasting hops of the run by class, and why none was relaxed; empty if some were."""
         if not self._hops:
-            return {}, "no hops are relaxed (sampling.hops = 0)"
+            return {}, "none are asked for (sampling.hops = 0)"
         told = read_json(self.transitions_step.folder / "hops.json")
         return {str(k): int(n) for k, n in told["lasting"].items()}, str(told["note"])
 

@@ -1,5 +1,7 @@
 """What `results.json` tells of sites, hops and ways through the crystal."""
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
 from frustra.analysis.percolation.states import StatePercolation
@@ -29,6 +31,7 @@ class PathwaysAtResult(Record):
     """How ions move at one temperature."""
 
     T_K: float = Field(description="temperature")
+    equilibrated: bool = Field(description="whether no check speaks against it, as in `temperatures`")
     hops: HopsAtResult | None = Field(description="as `frustra hops` prints; null, with a note, if refused")
     ways: PathResult | None = Field(description="as `frustra percolation` prints; null, with a note, too")
     states: StatePercolationResult | None = Field(
@@ -45,19 +48,20 @@ class PathwaysResult(Record):
     notes: list[str] = Field(description="what was refused, and why")
 
 
-def pathways_result(found: Pathways) -> PathwaysResult:
-    """Return everything in display units."""
+def pathways_result(found: Pathways, doubtful: Sequence[float] = ()) -> PathwaysResult:
+    """Return everything in display units; `doubtful` are the temperatures (K) that are not equilibrated."""
     return PathwaysResult(
         sites=sites_summary(found.sites),
-        temperatures=[_at(t) for t in found.temperatures],
+        temperatures=[_at(t, t.temperature not in doubtful) for t in found.temperatures],
         activation=[activation_result(name, a) for name, a in found.activations.items()],
         notes=list(found.notes),
     )
 
 
-def _at(found: PathwaysAt) -> PathwaysAtResult:
+def _at(found: PathwaysAt, equilibrated: bool) -> PathwaysAtResult:
     return PathwaysAtResult(
         T_K=found.temperature,
+        equilibrated=equilibrated,
         hops=None if found.hops is None else hops_at_result(found.hops),
         ways=None if found.paths is None else path_result(found.paths),
         states=None if found.states is None else _states(found.states),

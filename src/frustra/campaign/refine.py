@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from frustra.analysis.arrhenius import Arrhenius, arrhenius_of
 from frustra.analysis.refine import Effort, Refinement, effort_of, refine
-from frustra.campaign.recall import ladder_of, material_of, read_results
+from frustra.campaign.recall import doubt_about, doubtful_of, ladder_of, material_of, read_results
 from frustra.campaign.results import Interval, Results
 from frustra.campaign.study import COPY, Study, load_study
 from frustra.campaign.summaries import finite, interval
@@ -88,7 +88,9 @@ def plan_of(folder: Path, name: str, cost: float | None, target: float) -> Plan:
     plan = refine(found, effort, cost, target)
     own = next(m for m in study.materials if name in (m, f"{m}-quenched"))
     speed = _seconds_per_ps(folder / "steps" / own, study.md)
-    return Plan(folder, results, _told(name, found, plan, study, speed))
+    told = _told(name, found, plan, study, speed)
+    notes = [*told.notes, *doubt_about(doubtful_of(material))]
+    return Plan(folder, results, told.model_copy(update={"notes": notes}))
 
 
 def _effort(found: Arrhenius, study: Study) -> Effort:

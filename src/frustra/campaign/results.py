@@ -8,8 +8,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from frustra.campaign.pathway_results import PathwaysResult
+from frustra.campaign.transition_results import TransitionsResult
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 class _Record(BaseModel):
@@ -231,6 +232,7 @@ class MarkerResult(_Record):
     temperatures_K: list[float] = Field(description="temperatures; of a derivative, the middles of the steps")
     values: list[float] = Field(description="values there")
     std: list[float] = Field(description="their standard errors; ±1.96 of it holds 95 %")
+    not_equilibrated_K: list[float] = Field([], description="temperatures that are not equilibrated")
     model: Literal["line", "kink", "jump", "undecided"] = Field(description="what the values ask for")
     reason: str = Field(description="a sentence: what was found, or why nothing can be told")
     Tc_K: Interval | None = Field(None, description="temperature of the onset; null where none is claimed")
@@ -313,6 +315,7 @@ class MaterialResult(_Record):
     )
     agreement: AgreementResult
     pathways: PathwaysResult
+    transitions: TransitionsResult
 
 
 class Results(_Record):

@@ -198,6 +198,7 @@ def marker_result(marker: Marker) -> MarkerResult:
         temperatures_K=marker.temperatures.tolist(),
         values=marker.values.tolist(),
         std=marker.std.tolist(),
+        not_equilibrated_K=marker.temperatures[marker.doubtful].tolist(),
         model=marker.model,
         reason=marker.reason,
         Tc_K=interval(marker.onset),

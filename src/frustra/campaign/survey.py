@@ -10,8 +10,8 @@ import numpy as np
 from frustra.analysis.arrhenius import Arrhenius, arrhenius_line
 from frustra.analysis.transport import Diffusion, TransportSettings, diffusion_of, diffusion_of_msd
 from frustra.campaign.analyse import fitted
+from frustra.campaign.recall import doubtful_of, material_of, read_results
 from frustra.campaign.recall import ladder_of as recalled_ladder
-from frustra.campaign.recall import material_of, read_results
 from frustra.campaign.results import ArrheniusResult, Interval
 from frustra.campaign.summaries import (
     fit_or_refusal,
@@ -177,6 +177,11 @@ def ladder_of(source: Path, material: str | None = None, host: Host | None = Non
     if not ions:
         raise DataError(f"no {host.specie} in {host.structure}", "the mobile element", "check --specie")
     return ladder.as_conductivity(ions / crystal.get_volume(), float(charge))
+
+
+def doubtful_temperatures(source: Path, material: str | None = None) -> list[float]:
+    """Return the temperatures (K) of a run that are not equilibrated; of a file nobody knows, none."""
+    return doubtful_of(material_of(read_results(source), material or "")[1]) if source.is_dir() else []
 
 
 CONVENTION = (

@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from pydantic import Field
 
 from frustra.analysis.transitions.balance import Balance
 from frustra.analysis.transitions.joint import Joint
 from frustra.analysis.transitions.shares import Shares
-from frustra.analysis.transitions.survey import TransitionsAt, TransitionSurvey
+from frustra.analysis.transitions.survey import TransitionsAt, TransitionSurvey, survey_transitions
+from frustra.campaign.jobs import RunJob
 from frustra.errors import AnalysisError
+from frustra.io.transitions import read_transitions
 from frustra.surveys.values import Record, Value, sure_value
+from frustra.transitions import stacked
 
 BROKEN = 0.05
 """Probability by chance, for all tests of a material together, below which detailed balance is doubted."""
@@ -28,7 +32,7 @@ class JointResult(Record):
     before_eV: Value = Field(description="mean energy in the origin, above the zero of the DOAS")
     after_eV: Value = Field(description="mean energy in the target")
     change_eV: Value = Field(description="mean Δe")
-    spread_eV: Value = Field(description="standard deviation of Δe")
+    spread_eV: Value | None = Field(description="standard deviation of Δe; null of a single hop")
 
 
 class BalanceResult(Record):
@@ -46,7 +50,7 @@ class BalanceResult(Record):
 class SharesResult(Record):
     """How the total energy of single hops is split; free of shifts of an element's per-atom energies."""
 
-    hops: int = Field(description="single hops: no other ion changed its site")
+    hops: int = Field(description="hops at which no other ion changed its site, or made by the ion alone")
     ions: int = Field(description="different ions among them")
     ion: Value = Field(description="slope of Δe of the hopping ion on ΔE of the cell, through the origin")
     others: Value = Field(description="the same of all other mobile ions; the three slopes add up to 1")
@@ -65,6 +69,9 @@ class TransitionsAtResult(Record):
     stands_for: float = Field(description="lasting hops of the runs that they are drawn from")
     used: int = Field(description="those whose ion relaxed in its origin and in its target")
     single: int = Field(description="those of them at which no other ion changed its site")
+    alone: int = Field(
+        description="those, and others that the ion could be made to do alone: of them Δe is compared with ΔE"
+    )
     rejected: dict[str, int] = Field(description="reason → hops that are not used")
     pathways: list[JointResult] = Field(description="by class, that of most hops first")
     balance: list[BalanceResult] = Field(description="detailed balance, where there are enough hops")
@@ -79,9 +86,45 @@ class TransitionsResult(Record):
     notes: list[str] = Field(description="what was refused or is doubtful, and why")
 
 
-def transitions_result(found: TransitionSurvey, notes: Sequence[str]) -> TransitionsResult:
-    """Return everything; `notes` tell why temperatures have no transitions."""
-    told = [*notes, *_broken(found)]
+def transitions_found(name: str, runs: Sequence[Sequence[RunJob]], zero: float) -> TransitionSurvey:
+    """Return what hops tell whose frames before and after were relaxed.
+
+    Parameters
+    ----------
+    name
+        What the material is called in the results.
+    runs
+        For each temperature its independent runs.
+    zero
+        Zero of energy, that of the DOAS, eV.
+    """
+    study = runs[0][0].context.study
+    tables = (
+        read_transitions(run.transitions_file).of_material(name, number)
+        for replicas in runs
+        for number, run in enumerate(replicas)
+        if run.transitions_step in run.steps
+    )
+    rng = np.random.default_rng(study.seed)
+    return survey_transitions(stacked(tables), zero, study.doas.bin, rng, study.doas.bootstrap)
+
+
+def _why_none(runs: Sequence[Sequence[RunJob]]) -> list[str]:
+    """Return a note for each reason why temperatures have no transitions."""
+    reasons: dict[str, list[float]] = {}
+    for replicas in runs:
+        notes = [run.hops()[1] for run in replicas]
+        for note in dict.fromkeys(notes if all(notes) else []):
+            reasons.setdefault(note, []).append(replicas[0].temperature)
+    return [
+        f"no transitions on the DOAS at {', '.join(f'{t:g}' for t in kelvin)} K: {why}"
+        for why, kelvin in reasons.items()
+    ]
+
+
+def transitions_result(found: TransitionSurvey, runs: Sequence[Sequence[RunJob]]) -> TransitionsResult:
+    """Return everything that the hops of some runs tell."""
+    told = [*_why_none(runs), *_broken(found)]
     if isinstance(found.shares, AnalysisError) and found.temperatures:
         told.append(f"Δe against ΔE: {str(found.shares).removesuffix('.')}")
     return TransitionsResult(
@@ -109,6 +152,7 @@ def _at(found: TransitionsAt) -> TransitionsAtResult:
         stands_for=found.stands_for,
         used=found.used,
         single=found.single,
+        alone=found.alone,
         rejected=found.rejected,
         pathways=[_joint(j) for j in found.joints],
         balance=[_balance(b) for b in found.balances],
@@ -125,7 +169,7 @@ def _joint(found: Joint) -> JointResult:
         before_eV=sure_value(found.before),
         after_eV=sure_value(found.after),
         change_eV=sure_value(found.change),
-        spread_eV=sure_value(found.spread),
+        spread_eV=sure_value(found.spread) if found.hops > 1 else None,
     )
 
 

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from frustra.cli.density import density
+from frustra.cli.doas import doas
 from frustra.cli.errors import plain_errors, stdout_to_stderr
 from frustra.cli.hops import hops
+from frustra.cli.models import models
 from frustra.cli.percolation import percolation
 from frustra.cli.rdf import rdf
+from frustra.cli.relax import relax
 from frustra.cli.sites import sites
 from frustra.cli.transport import arrhenius, transport
 from frustra.errors import DataError, StudyError
@@ -229,5 +232,5 @@ def _checked(model: str, structure: Path | None) -> "PotentialReport":
     return check(load_potential(model), atoms)
 
 
-for command in (transport, arrhenius, sites, hops, percolation, rdf, density):
+for command in (transport, arrhenius, sites, hops, percolation, rdf, density, doas, relax, models):
     app.command()(command)

@@ -31,7 +31,11 @@ Files = Annotated[
 ]
 Specie = Annotated[str, typer.Option(help="The mobile element, such as Li.")]
 Anions = Annotated[
-    str, typer.Option(help="Elements whose polyhedra are the sites: Cl,Br; by default every anion element.")
+    str,
+    typer.Option(
+        help="Elements whose polyhedra are the sites: Cl,Br; by default every anion element. Of a mobile "
+        "anion name the cations."
+    ),
 ]
 Crystal = Annotated[
     Path | None,
@@ -96,7 +100,10 @@ def choice_from(
 def of_run(
     files: list[Path], specie: str, choice: "SiteChoice", material: str = ""
 ) -> "tuple[list[Path], str, SiteChoice]":
-    """Return a run's trajectories, mobile element and anions where its folder is given."""
+    """Return a run's trajectories, mobile element and anions where its folder is given.
+
+    What is not equilibrated is told on stderr.
+    """
     from dataclasses import replace  # noqa: PLC0415
 
     from frustra.campaign.trajectories import is_run, run_files  # noqa: PLC0415
@@ -107,6 +114,8 @@ def of_run(
     if len(files) > 1:
         raise StudyError(f"{len(files)} paths, one of them the run {runs[0]}", "a run alone")
     found = run_files(runs[0], material)
+    for doubt in found.doubts:
+        typer.echo(f"! {found.material}: {doubt}", err=True)
     if specie not in {"", found.specie}:
         raise StudyError(
             f"--specie {specie}", f"{found.specie}, the mobile element of the run", "leave it away"

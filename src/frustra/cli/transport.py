@@ -96,8 +96,14 @@ def arrhenius(
     """Activation energies, the super-ionic transition with its evidence, and σ at 300 K from a ladder."""
     with plain_errors():
         from frustra.analysis.arrhenius import arrhenius_of  # noqa: PLC0415
+        from frustra.campaign.recall import doubt_about  # noqa: PLC0415
         from frustra.campaign.summaries import arrhenius_result  # noqa: PLC0415
-        from frustra.campaign.survey import Host, ladder_of, line_result  # noqa: PLC0415
+        from frustra.campaign.survey import (  # noqa: PLC0415
+            Host,
+            doubtful_temperatures,
+            ladder_of,
+            line_result,
+        )
         from frustra.plots import plot_arrhenius  # noqa: PLC0415
         from frustra.terminal.transport import print_arrhenius, print_ladder  # noqa: PLC0415
 
@@ -109,8 +115,10 @@ def arrhenius(
         ladder = ladder_of(source, material, host)
         fit = arrhenius_of(ladder) if method == "bayes" else None
         result = line_result(ladder) if fit is None else arrhenius_result(fit)
+        doubtful = doubtful_temperatures(source, material)
+        result = result.model_copy(update={"notes": [*result.notes, *doubt_about(doubtful)]})
         if plot is not None:
-            save_figure(plot, lambda: plot_arrhenius(fit or arrhenius_of(ladder)))
+            save_figure(plot, lambda: plot_arrhenius(fit or arrhenius_of(ladder), doubtful=doubtful))
         if as_json:
             print_json(result.model_dump(mode="json"))
         else:

@@ -14,6 +14,7 @@ from ase import Atoms
 
 from frustra.arrays import Array
 from frustra.engines.calculator import CalculatorPotential
+from frustra.engines.descend import REACHED
 from frustra.engines.lammps import Progress
 from frustra.engines.relax_ase import snapshots_of
 from frustra.engines.zoo import imported
@@ -76,8 +77,7 @@ def relax_batched(
     """
     model = batched_model(potential)
     relaxed: list[Atoms] = []
-    calls: list[int] = []
-    reasons: list[str] = []
+    stops: list[tuple[str, int, int]] = []
     for first in range(0, len(frames), batch):
         if progress is not None:
             progress(first)
@@ -85,9 +85,9 @@ def relax_batched(
         part = [Atoms(f.numbers, f.positions, cell=frames[0].cell, pbc=True) for f in chosen]
         positions, steps, done = _descend(part, model, fmax, max_steps, max_move)
         relaxed += [Atoms(a.numbers, x, cell=a.cell, pbc=True) for a, x in zip(part, positions, strict=True)]
-        calls += [s + 1 for s in steps]
-        reasons += ["force tolerance" if d else f"{max_steps} steps" for d in done]
-    return snapshots_of(frames, relaxed, potential, fmax, reasons, calls)
+        reasons = [REACHED if d else f"{max_steps} steps" for d in done]
+        stops += [(reason, s + 1, s) for reason, s in zip(reasons, steps, strict=True)]
+    return snapshots_of(frames, relaxed, potential, fmax, stops)
 
 
 def _descend(

@@ -15,6 +15,7 @@ Forces = Callable[[Array], tuple[float, Array]]
 REACHED = "force tolerance"
 """Why a relaxation that converged stopped."""
 
+_FRESH = 0.3  # Å that an atom moves before the springs are set up anew
 _MEMORY = 30  # steps that L-BFGS remembers
 _LEARNED = (8, 16)  # after so many steps the springs are put to use, and anew; then nothing more is learned
 _STIFFNESS = 70.0  # eV/Å²: the first guess where nothing is known yet
@@ -50,7 +51,7 @@ class _Point:
 
     @property
     def fmax(self) -> float:
-        return float(np.sqrt((self.forces**2).sum(axis=1).max()))
+        return _furthest(self.forces)
 
 
 class _Memory:
@@ -122,29 +123,37 @@ def descend(
     """
     energy, start = forces(positions)
     point, calls, steps, memory = _Point(positions, energy, start), 1, 0, _Memory()
-    pairs = pairs_of(positions, cell)
+    pairs, built = pairs_of(positions, cell), positions
     inverse = springs.inverse(pairs, positions)
     reason = f"{max_steps} steps"
     while point.fmax > fmax and steps < max_steps:
         move = _bounded(memory.direction(point.forces, inverse), point.forces, max_move)
         found, tried = _search(forces, point, move)
         calls += tried
-        if found is None and not len(memory):
+        if found is None and inverse is None and not len(memory):
             reason = "no lower energy along the forces"
             break
-        if found is None:
+        if found is None:  # whatever was learned misleads here
             memory.clear()
+            inverse = None
             continue
         step, change = found.positions - point.positions, point.forces - found.forces
-        kept = memory.add(step, change)
-        if kept and springs.steps < _LEARNED[-1]:
+        learned = memory.add(step, change) and springs.steps < _LEARNED[-1]
+        if learned:
             springs.learn(pairs, point.positions + step / 2, step, change)
-            if springs.steps in _LEARNED:
-                inverse = springs.inverse(pairs, found.positions)
         point, steps = found, steps + 1
+        if (learned and springs.steps in _LEARNED) or (
+            inverse is not None and _furthest(point.positions - built) > _FRESH
+        ):
+            built, inverse = point.positions, springs.inverse(pairs, point.positions)
     return Descent(
         point.positions, point.energy, point.forces, calls, steps, REACHED if point.fmax <= fmax else reason
     )
+
+
+def _furthest(vectors: Array) -> float:
+    """Return the length of the longest vector."""
+    return float(np.sqrt((vectors**2).sum(axis=1).max()))
 
 
 def _bounded(move: Array, forces: Array, longest: float) -> Array:
@@ -152,10 +161,10 @@ def _bounded(move: Array, forces: Array, longest: float) -> Array:
     if (move * forces).sum() <= 0:
         move = forces / _STIFFNESS
     lengths = np.linalg.norm(move, axis=1)
-    cut = move * np.minimum(1, longest / np.maximum(lengths, longest))[:, None]
+    cut: Array = move * np.minimum(1, longest / np.maximum(lengths, longest))[:, None]
     if (cut * forces).sum() > 0:
         return cut
-    return move * min(1, longest / lengths.max())
+    return move * float(min(1, longest / lengths.max()))
 
 
 def _search(forces: Forces, point: _Point, move: Array) -> tuple[_Point | None, int]:

@@ -8,15 +8,18 @@ of the loopback interface: it leaves no file, and both ends notice when the othe
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 from ase import Atoms
 
 from frustra.arrays import Array
+from frustra.engines.committee import Committee
+from frustra.engines.descend import Forces
 from frustra.engines.lammps import failure, preamble, start_lammps, stop_lammps, write_data
 from frustra.engines.pairstyle import LammpsPotential
+from frustra.engines.potential import Potential, check_frames
 from frustra.errors import EngineError
 from frustra.structures import lower_triangular
 
@@ -24,6 +27,45 @@ _WORD = 12  # bytes of a message's name
 _BOHR = 0.52917721  # Å: the numbers by which fix ipi turns LAMMPS' units into atomic ones
 _HARTREE = 8.617343e-5 / 3.1668152e-06  # eV
 _LOOK = 0.2  # s between two looks at whether LAMMPS still runs, while it starts
+
+
+@contextmanager
+def forces_of(atoms: Atoms, potential: Potential, folder: Path) -> Iterator[Forces]:
+    """Give what tells energy and forces of frames with the elements and the cell of the given one.
+
+    Pair styles are evaluated by a LAMMPS that stays alive, a committee by the mean of its members.
+
+    Parameters
+    ----------
+    folder
+        Where files of LAMMPS go.
+
+    Raises
+    ------
+    EngineError
+        LAMMPS is missing or failed.
+    """
+    with ExitStack() as stack:
+        if isinstance(potential, LammpsPotential):
+            check_frames([atoms], potential.name, potential.species)
+            yield stack.enter_context(live_lammps(atoms, potential, folder)).forces
+        elif isinstance(potential, Committee):
+            members = [
+                stack.enter_context(forces_of(atoms, member, folder / str(number)))
+                for number, member in enumerate(potential.members)
+            ]
+            yield lambda positions: _mean([forces(positions) for forces in members])
+        else:
+            yield lambda positions: _evaluated(potential, atoms, positions)
+
+
+def _mean(told: list[tuple[float, Array]]) -> tuple[float, Array]:
+    return float(np.mean([energy for energy, _ in told])), np.mean([forces for _, forces in told], axis=0)
+
+
+def _evaluated(potential: Potential, atoms: Atoms, positions: Array) -> tuple[float, Array]:
+    found = potential.evaluate([Atoms(atoms.numbers, positions, cell=atoms.cell, pbc=True)])
+    return float(found.energies[0]), found.forces[0]
 
 
 class LiveLammps:
@@ -55,8 +97,8 @@ class LiveLammps:
             LAMMPS failed; its own error is shown.
         """
         fractional = positions @ self._rotation.T @ self._to_fractional
-        # LAMMPS puts the centre of its box into the origin, and folds atoms back by one cell at most
-        inside = (fractional - np.round(fractional)) @ self._cell
+        # LAMMPS folds atoms back by one cell at most, and here has the centre of its box in the origin
+        inside = (fractional - np.floor(fractional)) @ self._cell - np.diag(self._cell) / 2
         try:
             self._channel.sendall(self._head + (inside / _BOHR).tobytes() + _word("GETFORCE"))
             answer = self._receive(_WORD + 8 + 4 + 24 * self._count + 72 + 4)
@@ -64,9 +106,13 @@ class LiveLammps:
             answer = b""
         if not answer.startswith(b"FORCEREADY"):
             raise _failed(self._process, self._folder)
-        energy = np.frombuffer(answer, count=1, offset=_WORD)[0] * _HARTREE
+        energy = float(np.frombuffer(answer, count=1, offset=_WORD)[0]) * _HARTREE
         values = np.frombuffer(answer, count=3 * self._count, offset=_WORD + 12).reshape(-1, 3)
-        return float(energy), values * (_HARTREE / _BOHR) @ self._rotation
+        if not (np.isfinite(energy) and np.isfinite(values).all()):
+            raise EngineError(
+                "energies or forces that are not finite", remedy="check the structure and the potential"
+            )
+        return energy, values * (_HARTREE / _BOHR) @ self._rotation
 
     def _receive(self, size: int) -> bytes:
         """Return that many bytes, or fewer if LAMMPS ended."""

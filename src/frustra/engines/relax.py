@@ -10,9 +10,9 @@ import numpy as np
 from ase import Atoms
 from pydantic import Field
 
-from frustra.arrays import Array
 from frustra.engines.batched import relax_batched
 from frustra.engines.calculator import CalculatorPotential
+from frustra.engines.descend import descend
 from frustra.engines.lammps import (
     Progress,
     cell_coupling,
@@ -20,27 +20,28 @@ from frustra.engines.lammps import (
     read_dump,
     run_lammps,
     write_data,
-    write_dump,
 )
+from frustra.engines.live import forces_of
 from frustra.engines.pairstyle import LammpsPotential
 from frustra.engines.potential import Potential
-from frustra.engines.relax_ase import relax_cell, relax_positions
+from frustra.engines.relax_ase import relax_cell, snapshots_of
+from frustra.engines.springs import Springs
 from frustra.errors import EngineError
 from frustra.settings import Settings
-from frustra.snapshots import Snapshots, relaxed_snapshots
+from frustra.snapshots import Snapshots
 
 
 class RelaxSettings(Settings):
     """How frames are relaxed statically, in a fixed cell."""
 
     fmax: float = Field(
-        0.005, gt=0, le=0.01, description="largest force on an atom at the end (eV/Å); at most 0.01"
+        0.002, gt=0, le=0.05, description="largest force on an atom at the end (eV/Å); at most 0.05"
     )
     max_steps: int = Field(1000, ge=1, description="steps after which a frame counts as not converged")
     max_move: float = Field(
-        0.1,
+        0.2,
         gt=0,
-        description="largest move of an atom in one line search (Å), small enough to stay in the basin",
+        description="largest move of an atom in one step (Å), small enough to stay in the basin",
     )
     batch: int = Field(
         0,
@@ -48,13 +49,6 @@ class RelaxSettings(Settings):
         description="frames relaxed at once on one GPU by torch-sim, for families that have a batched model "
         "(sevennet, mace); 0: one after the other",
     )
-
-
-def _minimise(settings: RelaxSettings) -> list[str]:
-    """Return the commands of one relaxation: conjugate gradients, then FIRE for what they leave."""
-    run = f"minimize 0.0 {settings.fmax:g} {settings.max_steps} {10 * settings.max_steps}"
-    norm = f"min_modify norm max dmax {settings.max_move:g}"
-    return ["min_style cg", f"{norm} line quadratic", run, "min_style fire", norm, run]
 
 
 def relax_frames(
@@ -97,21 +91,19 @@ def relax_frames(
         return relax_batched(
             frames, potential, settings.batch, settings.fmax, settings.max_steps, settings.max_move, progress
         )
-    if not isinstance(potential, LammpsPotential):
-        return relax_positions(
-            frames, potential, settings.fmax, settings.max_steps, settings.max_move, progress
-        )
     if folder is None:
         with TemporaryDirectory(prefix="frustra-") as temporary:
             return relax_frames(frames, potential, settings, Path(temporary), progress)
-    work = _fresh(folder / "frames")
-    write_data(work / "structure.data", frames[0], potential.species, potential.charges)
-    start = np.stack([f.positions for f in frames])
-    cell = frames[0].cell.array.copy()
-    write_dump(work / "frames.dump", start, np.broadcast_to(cell, (len(start), 3, 3)))
-    script = _frames_script(potential, _minimise(settings), len(frames))
-    output = run_lammps(script, work, progress, mark=r"FRAME (\d+)")
-    return _collect(output, work, frames[0], start, settings.fmax)
+    crystal, springs, found = frames[0], Springs(frames[0].numbers), []
+    with forces_of(crystal, potential, _fresh(folder / "frames")) as forces:
+        for number, frame in enumerate(frames):
+            if progress is not None:
+                progress(number)
+            limits = settings.fmax, settings.max_steps, settings.max_move
+            found.append(descend(forces, frame.positions, crystal.cell.array, springs, *limits))
+    relaxed = [Atoms(crystal.numbers, d.positions, cell=crystal.cell, pbc=True) for d in found]
+    stops = [(d.reason, d.calls, d.steps) for d in found]
+    return snapshots_of(frames, relaxed, potential, settings.fmax, stops)
 
 
 def _fresh(folder: Path) -> Path:
@@ -121,44 +113,13 @@ def _fresh(folder: Path) -> Path:
     return folder
 
 
-def _frames_script(potential: LammpsPotential, minimise: list[str], count: int) -> str:
-    columns = "id x y z fx fy fz c_pe"
-    loop = [
-        "compute pe all pe/atom",
-        "thermo 0",
-        "thermo_style custom step pe",
-        f"variable i loop 0 {count - 1} pad",
-        "label next",
-        'print "FRAME ${i}"',
-        "read_dump frames.dump $i x y z box no",
-        "reset_timestep 0",
-        *minimise,
-        f"write_dump all custom relaxed.dump {columns} modify sort id append yes format float %.12g",
-        'print "$(pe:%.12g)" append energies.txt screen no',
-        "next i",
-        "jump SELF next",
+def _minimise(settings: RelaxSettings) -> list[str]:
+    """Return the commands of one relaxation by LAMMPS' conjugate gradients."""
+    return [
+        "min_style cg",
+        f"min_modify norm max dmax {settings.max_move:g} line quadratic",
+        f"minimize 0.0 {settings.fmax:g} {settings.max_steps} {10 * settings.max_steps}",
     ]
-    return preamble(potential.commands, potential.charges) + "\n".join(loop) + "\n"
-
-
-def _collect(output: str, folder: Path, atoms: Atoms, start: Array, fmax: float) -> Snapshots:
-    values = read_dump(folder / "relaxed.dump", len(atoms), 8)
-    if len(values) != len(start):
-        raise EngineError(f"LAMMPS relaxed {len(values)} of {len(start)} frames", remedy=f"see {folder}")
-    reasons = re.findall(r"Stopping criterion = (.+)", output)[1::2]
-    calls = [int(n) for n in re.findall(r"force evaluations = \d+ (\d+)", output)]
-    both = [first + second for first, second in zip(calls[0::2], calls[1::2], strict=True)]
-    energies = np.array((folder / "energies.txt").read_text(encoding="utf-8").split(), dtype=float)
-    return relaxed_snapshots(
-        start,
-        values[:, :, 1:4],
-        atoms,
-        energies,
-        values[:, :, 7],
-        values[:, :, 4:7],
-        fmax * (1 + 1e-6),
-        list(zip(reasons, both, strict=True)),
-    )
 
 
 def relax_crystal(
@@ -188,7 +149,7 @@ def relax_crystal(
     work = _fresh(folder / "crystal")
     write_data(work / "structure.data", atoms, potential.species, potential.charges)
     box = f"fix box all box/relax {cell_coupling(atoms.cell.array, '0.0')} vmax 0.005"
-    rounds = [line for _ in range(3) for line in (box, *_minimise(settings)[:3], "unfix box")]
+    rounds = [line for _ in range(3) for line in (box, *_minimise(settings), "unfix box")]
     finish = [
         'print "CELL $(lx:%.12g) $(ly:%.12g) $(lz:%.12g) $(xy:%.12g) $(xz:%.12g) $(yz:%.12g)"',
         "write_dump all custom relaxed.dump id xu yu zu modify sort id format float %.12g",

@@ -14,6 +14,7 @@ The idea to precondition by springs between neighbours: Packwood et al., J. Chem
 theirs have one constant in all, and no direction.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -133,7 +134,7 @@ class Springs:
     def _shares(self, pairs: Pairs, positions: Array) -> tuple[Array, csr_array]:
         """Return the pairs' directions, and the weight of every constant in each pair, (pairs, size)."""
         vectors = pairs.vectors(positions)
-        distances = np.linalg.norm(vectors, axis=1)
+        distances = np.maximum(np.linalg.norm(vectors, axis=1), 1e-9)
         place = np.clip(distances * _KNOTS / CUTOFF, 0, _KNOTS - 1e-9)
         lower = place.astype(np.int64)
         kinds = np.sort(self._kind[np.stack([pairs.first, pairs.second])], axis=0)
@@ -147,11 +148,15 @@ class Springs:
 
     def _constants(self) -> Array:
         """Return the constants, (2 size,), eV/Å²: min |y − H s|² over constants ≥ 0."""
-        mean = np.trace(self._matrix) / len(self._matrix)
-        if mean == 0:
-            return np.zeros(len(self._right))
-        factor = np.linalg.cholesky(self._matrix + _RIDGE * mean * np.eye(len(self._matrix)))
-        constants: Array = nnls(factor.T, solve_triangular(factor, self._right, lower=True))[0]
+        seen = np.diag(self._matrix) > 0  # pairs of elements at distances that there are
+        constants = np.zeros(len(seen))
+        if not seen.any():
+            return constants
+        matrix = self._matrix[np.ix_(seen, seen)]
+        factor = np.linalg.cholesky(matrix + _RIDGE * np.diag(matrix).mean() * np.eye(len(matrix)))
+        right = solve_triangular(factor, self._right[seen], lower=True)
+        with contextlib.suppress(RuntimeError):  # too many iterations: no springs, as before the first step
+            constants[seen] = nnls(factor.T, right)[0]
         return constants
 
 

@@ -38,6 +38,8 @@ class TrajectoryHints:
     """Whether the positions are in the cell or go on beyond it, where that cannot be told."""
     timeless: bool = False
     """Whether time does not matter: frames of which nobody knows the time count as 1 ps apart."""
+    apart: bool = False
+    """Whether frames need not follow one another: atoms may move any way from one to the next."""
 
     def __post_init__(self) -> None:
         for name, value, unit in (("time step", self.timestep, "ps"), ("temperature", self.temperature, "K")):

@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from frustra.errors import DataError
 from frustra.io.files import replacing, require, require_space
@@ -25,7 +27,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
 
 _SNAPSHOT_ARRAYS = (
     "positions", "cell", "numbers", "energies", "atomic_energies", "fmax", "converged", "force_calls",
-    "max_displacement", "displacements", "time",
+    "steps", "max_displacement", "displacements", "time",
 )  # fmt: skip
 
 
@@ -45,7 +47,8 @@ def write_snapshots(path: Path, snapshots: Snapshots) -> None:
 def read_snapshots(path: Path | str) -> Snapshots:
     """Read relaxed frames written by `write_snapshots`."""
     with _opened(Path(path)) as file:
-        arrays = {name: file[name][()] for name in _SNAPSHOT_ARRAYS}
+        arrays = {name: file[name][()] for name in _SNAPSHOT_ARRAYS if name in file or name != "steps"}
+        arrays.setdefault("steps", np.full(len(arrays["energies"]), -1))  # files of versions before 0.2
         arrays["reason"] = np.array([r.decode() for r in file["reason"][()]], dtype=str)
         arrays["moved"] = file["moved"][()] if "moved" in file else None
         return Snapshots(**arrays, temperature=float(file.attrs["temperature"]))
@@ -133,7 +136,7 @@ def _parquet(path: Path) -> Iterator[None]:
 
 def _is_text(kind: pa.DataType) -> bool:
     plain = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return pa.types.is_string(plain) or pa.types.is_large_string(plain)
+    return bool(pa.types.is_string(plain) or pa.types.is_large_string(plain))
 
 
 def _cells(path: Path, name: str, column: pa.ChunkedArray) -> Cells:
@@ -141,7 +144,8 @@ def _cells(path: Path, name: str, column: pa.ChunkedArray) -> Cells:
     if column.null_count and (text or not pa.types.is_floating(column.type)):
         raise DataError(f"{column.null_count} empty cells of {name} in {path}", "a value in each")
     if not text:
-        return column.to_numpy()
+        values: NDArray[Any] = column.to_numpy()
+        return values
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     chunks = column.unify_dictionaries().chunks

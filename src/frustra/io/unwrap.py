@@ -43,7 +43,7 @@ def unwrapped(path: Path, source: Source, hints: TrajectoryHints) -> Iterator[Bl
     believed = source.unwrapped or hints.positions == "unwrapped"
     for block in source.blocks:
         _require_sound(path, block, frames)
-        images = images or _Images(path, block, believed)
+        images = images or _Images(path, block, believed, hints.apart)
         positions = block.positions if source.unwrapped else images.follow(block)
         frames += len(positions)
         yield Block(positions @ block.cells, block.cells)
@@ -63,8 +63,8 @@ def _require_sound(path: Path, block: Block, before: int) -> None:
 class _Images:
     """Follows the atoms from frame to frame, also from block to block."""
 
-    def __init__(self, path: Path, first: Block, believed: bool) -> None:
-        self._path, self._believed = path, believed
+    def __init__(self, path: Path, first: Block, believed: bool, apart: bool) -> None:
+        self._path, self._believed, self._apart = path, believed, apart
         self._last = first.positions[0]
         self._images = np.zeros_like(self._last)
         self._frames = 0
@@ -98,7 +98,7 @@ class _Images:
         return jumps @ self._op, reduced - jumps
 
     def _require_clear(self, rest: Array) -> None:
-        if max(rest.max(), -rest.min()) <= CLEAR:
+        if self._apart or max(rest.max(), -rest.min()) <= CLEAR:
             return
         frame, atom, _ = np.unravel_index(np.argmax(np.abs(rest)), rest.shape)
         number = self._frames + int(frame)
@@ -118,7 +118,7 @@ class _Images:
     def conclude(self) -> None:
         """Refuse positions said to be unwrapped that jump by a cell and else move little, or stay in one."""
         in_one_cell = bool((self._high - self._low <= ONE_CELL).all())
-        if self._believed and self._jumped and (self._clear or in_one_cell):
+        if self._believed and not self._apart and self._jumped and (self._clear or in_one_cell):
             raise DataError(
                 f"the positions in {self._path} are said to be unwrapped, but atoms jump by a cell "
                 + ("and stay in one cell" if in_one_cell else "and else move little"),

@@ -105,7 +105,7 @@ def plot_sites(
     Of a crystal with layers, the layers with fewest and with most framework cations are seen from above, and
     all of them from the side; of another one, everything is seen along c and along b; of a large cell, only a
     slab of it. Large symbols with a name are framework cations; a cross marks an open site that shares a face
-    with one; dots are anions.
+    with one; dots are the vertices of the polyhedra, usually anions.
 
     Parameters
     ----------
@@ -344,7 +344,7 @@ def _legend(axes: "Sequence[Axes]", sites: Sites, occupancy: Array | None) -> No
     for element in np.unique(sites.held[~sites.open]):
         handles.append(symbol("o", str(element), mfc=_atom_colours([element])[0], mec=INK, ms=8))
     if sites.tiling is not None:
-        handles.append(symbol("o", "anion", color=GREY, ms=3))
+        handles.append(symbol("o", "vertex", color=GREY, ms=3))
     handles.append(Line2D([], [], color=SOFT, lw=0.7, label="touching basins" if maxima else "shared face"))
     rows = -(-len(handles) // (2 * len(axes)))
     columns = -(-len(handles) // rows)

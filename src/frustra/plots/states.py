@@ -7,7 +7,7 @@ import numpy as np
 
 from frustra.analysis.classes import NONE, OTHERS
 from frustra.analysis.density import Density
-from frustra.campaign.results import TemperatureResult
+from frustra.campaign.results import BranchResult, TemperatureResult
 from frustra.plots.style import (
     BLUE,
     DASHED,
@@ -50,8 +50,7 @@ def plot_doas(
     doubtful
         Temperatures (K) that are not equilibrated; they are marked so.
     """
-    colours = _part_colours(densities)
-    handles = [_patch(colour, SITE_NAMES.get(name, name)) for name, colour in colours.items()]
+    colours, handles = _part_colours(densities), legend_of(densities)
     drawn = list(axes) if axes is not None else _stacked(len(densities), handles, _title(densities[0].by))
     for ax, density in zip(drawn, reversed(densities), strict=True):
         _draw_density(ax, density, colours, density.temperature in doubtful)
@@ -60,10 +59,17 @@ def plot_doas(
     return drawn
 
 
+def legend_of(densities: Sequence[Density]) -> list[Any]:
+    """Return the handles of a legend that names the classes; none where nothing tells them apart."""
+    if not densities[0].by:
+        return []
+    return [_patch(colour, SITE_NAMES.get(name, name)) for name, colour in _part_colours(densities).items()]
+
+
 def _part_colours(densities: Sequence[Density]) -> dict[str, Any]:
     """Return a colour for every part that some temperature has: a scale for numbers, contrasts for names."""
     names = [n for n in densities[0].parts if any(d.parts[n].any() for d in densities)]
-    if densities[0].by == "site":
+    if densities[0].by == "site" and set(names) <= set(SITE_COLOURS):
         return {n: SITE_COLOURS[n] for n in names}
     numbers = [n for n in names if n not in {NONE, OTHERS}]
     scale = temperature_colours(range(len(numbers))) if densities[0].ordered else CONTRASTS
@@ -81,15 +87,18 @@ def _stacked(rows: int, handles: Sequence[Any], title: str) -> "list[Axes]":
     height = 0.8 + 1.0 * rows
     axes = new_axes(rows, 5.2, height, layout=None, sharex=True)
     figure: Any = axes[0].figure
-    longest = max(len(h.get_label()) for h in handles)
+    longest = max((len(h.get_label()) for h in handles), default=0)
     columns = max(1, min(len(handles), 60 // (longest + 6)))
-    lines = -(-len(handles) // columns) + bool(title)
+    lines = max(1, -(-len(handles) // columns) + bool(title))
     figure.set_figheight(height + 0.17 * (lines - 1))
     height = figure.get_figheight()
     top = 1 - (0.33 + 0.17 * (lines - 1)) / height
     figure.subplots_adjust(left=0.06, right=0.98, bottom=0.47 / height, top=top, hspace=0)
     figure.supylabel("Density of atomistic states", fontsize=9.5, x=0.005)
-    figure.legend(handles=handles, loc="upper center", ncols=columns, borderaxespad=0.3, title=title or None)
+    if handles:
+        figure.legend(
+            handles=handles, loc="upper center", ncols=columns, borderaxespad=0.3, title=title or None
+        )
     return axes
 
 
@@ -112,7 +121,8 @@ def _draw_density(ax: "Axes", density: Density, colours: Mapping[str, Any], doub
 
 def _metrics_text(density: Density) -> str:
     entropy, iqr = density.entropy, density.iqr
-    return f"S = {entropy.value:.2f} ± {entropy.std:.2f} nat\nIQR = {MEV * iqr.value:.0f} meV"
+    error = f" ± {entropy.std:.2f}" if np.isfinite(entropy.std) else ""
+    return f"S = {entropy.value:.2f}{error} nat\nIQR = {MEV * iqr.value:.0f} meV"
 
 
 def _upper_energy(densities: Sequence[Density]) -> float:
@@ -131,7 +141,10 @@ def _patch(colour: str, label: str) -> Any:
 
 
 def plot_site_fractions(rows: Sequence[TemperatureResult], ax: "Axes | None" = None) -> "Axes":
-    """Draw the percentage of ions on each kind of site, as stacked bars with 95 % errors."""
+    """Draw the percentage of ions on each kind of site, as stacked bars with 95 % errors.
+
+    A star stands behind a temperature that is not equilibrated.
+    """
     ax = ax or new_axes(1, 5.2, 3.0)[0]
     x = np.arange(len(rows))
     floor = np.zeros(len(rows))
@@ -149,7 +162,7 @@ def plot_site_fractions(rows: Sequence[TemperatureResult], ax: "Axes | None" = N
         floor += values
     lowest = 100 * min(r.site_fractions["oct"] for r in rows)
     ax.set_ylim(max(0.0, min(lowest - 12, 75)), 100)
-    ax.set_xticks(x, [f"{r.T_K:g}" for r in rows])
+    ax.set_xticks(x, [f"{r.T_K:g}{'' if r.equilibrated else '*'}" for r in rows])
     ax.minorticks_off()
     ax.set_xlabel("T (K)")
     ax.set_ylabel("Ions in relaxed snapshots (%)")
@@ -157,11 +170,16 @@ def plot_site_fractions(rows: Sequence[TemperatureResult], ax: "Axes | None" = N
     return ax
 
 
-def plot_energy(rows: Sequence[TemperatureResult], ax: "Axes | None" = None) -> "Axes":
+def plot_energy(
+    rows: Sequence[TemperatureResult], ax: "Axes | None" = None, branches: Sequence[BranchResult] = ()
+) -> "Axes":
     """Draw the mean relaxed energy per mobile ion, above the ground state in the same cell, with 95 % errors.
 
-    Open symbols: not equilibrated.
+    Open symbols: not equilibrated. With both branches, triangles point up where the ions were heated from the
+    ground state, and down where they were cooled from disorder.
     """
+    if branches:
+        return _plot_branches(rows, branches, ax)
     ax = ax or new_axes(1, 5.2, 3.0)[0]
     known = [r for r in rows if r.relaxed_energy.mean_eV is not None]
     x = [r.T_K for r in known]
@@ -173,10 +191,40 @@ def plot_energy(rows: Sequence[TemperatureResult], ax: "Axes | None" = None) -> 
         error = COVER * MEV * (row.relaxed_energy.std_eV or 0.0)
         ax.errorbar(row.T_K, value, error, fmt="o", color=BLUE, mfc=face, ms=6, capsize=2.5)
     ax.plot(x, lowest, "_", color=ORANGE, ms=9, mew=1.6, label="lowest snapshot")
-    ax.axhline(0, color=INK, lw=0.8, ls=DASHED)
     ax.plot([], [], "o", color=BLUE, label="mean")
     if not all(r.equilibrated for r in known):
         ax.plot([], [], "o", color=BLUE, mfc="white", label="mean, not equilibrated")
+    return _finished_energy(ax)
+
+
+def _plot_branches(
+    rows: Sequence[TemperatureResult], branches: Sequence[BranchResult], ax: "Axes | None"
+) -> "Axes":
+    """Draw the branches of heating and cooling; open where they differ, or the rows are doubtful."""
+    ax = ax or new_axes(1, 5.2, 3.0)[0]
+    doubtful = {r.T_K for r in rows if not r.equilibrated} | {b.T_K for b in branches if b.differ}
+    heating = [(b.T_K, b.heating_eV, b.heating_std_eV) for b in branches]
+    cooling = [(b.T_K, b.cooling_eV, b.cooling_std_eV) for b in branches]
+    for name, symbol, colour, branch in (
+        ("heated from the ground state", "^", ORANGE, heating),
+        ("cooled from disorder", "v", BLUE, cooling),
+    ):
+        known = [(t, MEV * e, COVER * MEV * (s or 0.0)) for t, e, s in branch if e is not None]
+        ax.plot([t for t, *_ in known], [e for _, e, _ in known], color=colour, lw=1)
+        for t, energy, error in known:
+            face = "white" if t in doubtful else colour
+            ax.errorbar(t, energy, error, fmt=symbol, color=colour, mfc=face, ms=6, capsize=2.5)
+        ax.plot([], [], symbol, color=colour, label=name)
+    kelvin = [r.T_K for r in rows if r.relaxed_energy.lowest_eV is not None]
+    lowest = [MEV * r.relaxed_energy.lowest_eV for r in rows if r.relaxed_energy.lowest_eV is not None]
+    ax.plot(kelvin, lowest, "_", color=INK, ms=9, mew=1.6, label="lowest here")
+    if doubtful:
+        ax.plot([], [], "o", color=INK, mfc="white", label="not equilibrated")
+    return _finished_energy(ax)
+
+
+def _finished_energy(ax: "Axes") -> "Axes":
+    ax.axhline(0, color=INK, lw=0.8, ls=DASHED)
     ax.set_xlabel("T (K)")
     ax.set_ylabel("Relaxed energy above\nthe ground state (meV per ion)")
     ax.legend(loc="best")

@@ -11,7 +11,7 @@ from frustra.analysis.transitions.shares import Shares
 from frustra.analysis.transitions.survey import TransitionsAt, TransitionSurvey
 from frustra.analysis.transitions.ways import Ways
 from frustra.arrays import Array, BoolArray
-from frustra.plots.style import DASHED, GREY, INK, SITE_COLOURS, SOFT, temperature_colours
+from frustra.plots.style import DASHED, GREY, INK, SITE_COLOURS, SOFT, figure_of, temperature_colours
 from frustra.stats import Estimate
 from frustra.units import MEV
 
@@ -54,7 +54,7 @@ def plot_levels(
     """
     rows = _rows(found)
     panels = list(axes) if axes is not None else _panels(len(rows))
-    limits = _limits(rows)
+    limits = _limits(rows, densities)
     for number, at in enumerate(rows):
         density = next((d for d in densities if d.temperature == at.temperature), None)
         for ax, (name, sites) in zip(panels[2 * number : 2 * number + 2], PANELS, strict=True):
@@ -83,15 +83,23 @@ def _panels(rows: int) -> "list[Axes]":
     return [ax for row in grid for ax in row]
 
 
-def _limits(rows: Sequence[TransitionsAt]) -> tuple[float, float]:
-    """Return from where to where the energies of all arrows lie, with room, meV."""
+def _limits(rows: Sequence[TransitionsAt], densities: Sequence[Density]) -> tuple[float, float]:
+    """Return from where to where all arrows and nearly all states lie, with room, meV."""
     names = [name for name, _ in PANELS]
     chosen = [at.ways.select(np.isin(at.ways.pathway, names)) for at in rows]
     parts = [np.concatenate([w.before, w.after, w.middle.ravel()]) for w in chosen]
-    energies = np.concatenate([*parts, np.zeros(1)]) * MEV
+    energies = np.concatenate([*parts, *(_states(d) for d in densities)]) * MEV
     low, high = float(np.nanmin(energies)), float(np.nanmax(energies))
     room = 0.06 * (high - low) + 2.0
     return low - room, high + room
+
+
+def _states(density: Density) -> Array:
+    """Return the energies between which all but 1 % of the states of the sites drawn lie, (2,) eV."""
+    drawn = np.sum([density.parts[kind] for kind in ("oct", "tet") if kind in density.parts], axis=0)
+    below = np.cumsum(drawn) / max(np.sum(drawn), 1e-300)
+    inside: Array = density.centres[np.searchsorted(below, (0.005, 0.995)).clip(max=len(below) - 1)]
+    return inside
 
 
 def _draw_columns(ax: "Axes", density: Density | None, sites: Sequence[str]) -> None:
@@ -171,11 +179,16 @@ def plot_joint(found: Sequence[TransitionsAt], axes: "Sequence[Axes] | None" = N
             size = 6 + 44 * ways.weight / most
             points: dict[str, Any] = {"s": size, "color": colour, "alpha": 0.7, "lw": 0}
             ax.scatter(ways.before * MEV, ways.after * MEV, **points)
-        _draw_diagonal(ax)
         ax.set_title(name, loc="left", fontsize=9)
         ax.set_xlabel("Before (meV)")
         ax.set_ylabel("After (meV)")
-    _temperature_legend(panels[0], [at.temperature for at in found], colours)
+    _draw_diagonals(panels)
+    handles = _temperature_handles([at.temperature for at in found], colours)
+    if axes is None:
+        place: dict[str, Any] = {"loc": "outside upper left", "ncols": len(handles)}
+        figure_of(panels[0]).legend(handles=handles, handletextpad=0.1, columnspacing=0.9, **place)
+    else:
+        panels[0].legend(handles=handles)
     return panels
 
 
@@ -199,23 +212,24 @@ def _squares(count: int) -> "list[Axes]":
     return panels[:count]
 
 
-def _draw_diagonal(ax: "Axes") -> None:
-    low = min(ax.get_xlim()[0], ax.get_ylim()[0])
-    high = max(ax.get_xlim()[1], ax.get_ylim()[1])
-    ax.plot([low, high], [low, high], color=SOFT, lw=0.8, ls=DASHED, zorder=0)
-    ax.set_xlim(low, high)
-    ax.set_ylim(low, high)
-    ax.set_aspect("equal")
+def _draw_diagonals(panels: "Sequence[Axes]") -> None:
+    """Give all panels one scale, and the line on which nothing changes."""
+    low = min(limits[0] for ax in panels for limits in (ax.get_xlim(), ax.get_ylim()))
+    high = max(limits[1] for ax in panels for limits in (ax.get_xlim(), ax.get_ylim()))
+    for ax in panels:
+        ax.plot([low, high], [low, high], color=SOFT, lw=0.8, ls=DASHED, zorder=0)
+        ax.set_xlim(low, high)
+        ax.set_ylim(low, high)
+        ax.set_aspect("equal")
 
 
-def _temperature_legend(ax: "Axes", temperatures: Sequence[float], colours: Sequence[Any]) -> None:
+def _temperature_handles(temperatures: Sequence[float], colours: Sequence[Any]) -> list[Any]:
     from matplotlib.lines import Line2D
 
-    handles = [
+    return [
         Line2D([], [], ls="", marker="o", ms=4.5, color=c, label=f"{t:g} K")
         for t, c in zip(temperatures, colours, strict=True)
     ]
-    ax.legend(handles=handles, loc="upper left", handletextpad=0.2, borderaxespad=0.2)
 
 
 def plot_shares(survey: TransitionSurvey, ax: "Axes | None" = None) -> "Axes":
@@ -228,24 +242,26 @@ def plot_shares(survey: TransitionSurvey, ax: "Axes | None" = None) -> "Axes":
         ax.figure.set_size_inches(4.6, 4.0)  # type: ignore[union-attr]
     found = survey.temperatures
     colours = temperature_colours([at.temperature for at in found])
-    single = survey.transitions.select(survey.transitions.single)
+    single = survey.transitions.select(survey.transitions["alone_ok"])
+    total, ion = (MEV * single.alone_change(what) for what in ("total", "energy"))
     for at, colour in zip(found, colours, strict=True):
         here = single["temperature"] == at.temperature
-        x, y = single.total_change[here] * MEV, single.ion_change[here] * MEV
+        x, y = total[here], ion[here]
         ax.scatter(x, y, s=16, color=colour, alpha=0.8, lw=0)
-    reach = np.array([-1.0, 1.0]) * max(1.08 * MEV * float(np.abs(single.total_change).max(initial=0)), 1.0)
+    reach = np.array([-1.0, 1.0]) * max(1.08 * float(np.abs(total).max(initial=0)), 1.0)
     if isinstance(survey.shares, Shares):
         slope = survey.shares.ion
         ax.plot(reach, slope.value * reach, color=INK, lw=1.2)
         ax.fill_between(reach, slope.low * reach, slope.high * reach, color=GREY, alpha=0.3, lw=0, zorder=0)
         ax.set_title(f"slope {_told(slope)}, correlation {_told(survey.shares.correlation)}", fontsize=9)
     ax.plot(reach, reach, color=SOFT, lw=0.8, ls=DASHED, zorder=0)
-    tall = max(1.1 * MEV * float(np.abs(single.ion_change).max(initial=0)), 1.0)
+    tall = max(1.1 * float(np.abs(ion).max(initial=0)), 1.0)
     ax.set_xlim(*reach)
     ax.set_ylim(-tall, tall)
     ax.set_xlabel("ΔE of the cell (meV)")
     ax.set_ylabel("Δe of the hopping ion (meV)")
-    _temperature_legend(ax, [at.temperature for at in found], colours)
+    handles = _temperature_handles([at.temperature for at in found], colours)
+    ax.legend(handles=handles, loc="upper left", handletextpad=0.1, borderaxespad=0.2)
     return ax
 
 

@@ -7,10 +7,11 @@ import html
 import json
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import metadata, resources
+from importlib import metadata
 from pathlib import Path
 from string import Template
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from ase.data import chemical_symbols, covalent_radii
@@ -20,7 +21,8 @@ from frustra.analysis.clusters import clusters_of
 from frustra.analysis.density import Density, converged_states
 from frustra.analysis.stratified import Sample, stratified
 from frustra.arrays import Array, IntArray
-from frustra.errors import DataError
+from frustra.campaign.analyse import MaterialAnalysis
+from frustra.errors import DataError, FrustraError
 from frustra.io import write_text
 from frustra.plots.configurations import TILT, TURN
 from frustra.plots.states import SITE_NAMES
@@ -50,6 +52,9 @@ GRAIN = 1e-3
 
 EMPTY = len(SITE_KINDS)
 """Code of an empty site of the first kind; before it those of mobile ions, after it those of elements."""
+
+VIEWER = "chemiscope/sphinx/static/chemiscope.min.js"
+"""The viewer in its installed package."""
 
 BUNDLED = "chemiscope-widget.mjs.LICENSE.txt"
 """File of chemiscope with the licences of the code that its viewer contains."""
@@ -121,6 +126,31 @@ def write_explorer(
     return sample
 
 
+def explorer_part(path: Path, analysis: MaterialAnalysis, title: str, doubtful: Sequence[float]) -> str:
+    """Write the explorer of one material; return the part of the report in which it is, as HTML.
+
+    Where it is refused, the part says why: no report fails for want of it.
+    """
+    evidence = analysis.evidence
+    snapshots = {
+        (replicas[0].temperature, run): one
+        for replicas in evidence.snapshots
+        for run, one in enumerate(replicas)
+    }
+    head = f'<h3 class=part id="{html.escape(path.stem)}">States and what is around their ions</h3>'
+    try:
+        write_explorer(path, analysis.states, evidence.densities, snapshots, evidence.sites, title, doubtful)
+    except FrustraError as error:
+        return f"{head}<p class=note>There is no explorer: {html.escape(str(error))}</p>"
+    link = html.escape(quote(path.name))
+    return (
+        f"{head}<p class=note>Click a state of the DOAS to see its local configuration in three dimensions, "
+        f'coloured by site type, here or <a href="{link}">on a page of its own</a>. It is in the file '
+        f"{html.escape(path.name)} beside this one.</p>"
+        f'<iframe class=explorer src="{link}" loading=lazy title="Explorer of states"></iframe>'
+    )
+
+
 def _ridge(density: Density, doubtful: bool) -> dict[str, Any]:
     """Return the DOAS of one temperature, all states, as the page draws it."""
     return {
@@ -138,7 +168,7 @@ def _column(name: str, unit: str, doc: str, shown: StateTable) -> dict[str, Any]
     values = shown[name]
     if values.dtype.kind == "b":
         values = np.where(values, "yes", "no")
-    title = doc.split(";")[0].removesuffix(", or NaN").replace("`", "")
+    title = doc.split(";", maxsplit=1)[0].removesuffix(", or NaN").replace("`", "")
     column: dict[str, Any] = {"name": name, "unit": unit, "doc": doc, "title": title}
     if values.dtype.kind == "U":
         names, numbers = np.unique(values, return_inverse=True)
@@ -177,6 +207,7 @@ def _surroundings(
     sizes = np.zeros((len(shown), 3), dtype=np.int64)
     places: list[Array] = [np.zeros((0, 3))] * len(shown)
     points: list[IntArray] = [np.zeros(0, dtype=np.int64)] * len(shown)
+    kinds = _kinds(sites)
     for rows, part, place in _runs(states, shown, snapshots):
         codes = _coded(part, place, specie, sites)
         chosen = np.stack([shown["snapshot"][rows], shown["ion"][rows]], axis=1)
@@ -184,7 +215,7 @@ def _surroundings(
         for row, frame, one in zip(rows.tolist(), chosen[:, 0].tolist(), clusters, strict=True):
             sizes[row] = len(one.atoms), one.corners, len(one.vacancies)
             places[row] = np.concatenate([one.places, one.middles])
-            points[row] = np.concatenate([codes[frame, one.atoms], _kinds(sites)[one.vacancies] + EMPTY])
+            points[row] = np.concatenate([codes[frame, one.atoms], kinds[one.vacancies] + EMPTY])
     away = camera(first.cell, TURN, TILT)
     grains = np.round(np.concatenate(places) / GRAIN).astype("<i2")
     return {
@@ -238,13 +269,12 @@ def _runs(
 def _page(title: str, content: Mapping[str, Any]) -> str:
     """Return the page with everything in it."""
     data = json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    viewer = resources.files("chemiscope") / "sphinx/static/chemiscope.min.js"
     parts = {
         "title": html.escape(title),
         "style": _asset("report.css") + _asset("explorer.css"),
         "licences": html.escape(_licences()),
         "data": data,
-        "viewer": viewer.read_text(encoding="utf-8").replace("</script", "<\\/script"),
+        "viewer": _viewer().replace("</script", "<\\/script"),
         "script": _asset("explorer.js"),
     }
     return Template(_asset("explorer.html")).substitute(parts)
@@ -254,8 +284,20 @@ def _asset(name: str) -> str:
     return (_ASSETS / name).read_text(encoding="utf-8")
 
 
+def _viewer() -> str:
+    """Return chemiscope's code, without importing its package and the notebooks that it is made for."""
+    file = Path(str(metadata.distribution("chemiscope").locate_file(VIEWER)))
+    if not file.is_file():
+        raise DataError(
+            f"no {VIEWER} in chemiscope {metadata.version('chemiscope')}",
+            "the version that frustra asks for",
+            "install it anew",
+        )
+    return file.read_text(encoding="utf-8")
+
+
 def _licences() -> str:
     """Return the licences of the viewer and of what it contains, which have to go with it."""
     own = [f for f in metadata.files("chemiscope") or [] if f.name in {"LICENSE", BUNDLED}]
-    texts = [f.locate().read_text(encoding="utf-8") for f in own]
+    texts = [Path(str(f.locate())).read_text(encoding="utf-8") for f in own]
     return "\n\n".join([f"chemiscope {metadata.version('chemiscope')}", *texts])

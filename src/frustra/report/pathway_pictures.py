@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-RESOLVED = {"label": "class of sites", "anions": "the anions around the ion"}
+RESOLVED = {"label": "class of sites", "anions": "the elements of the polyhedron around the ion"}
 """Columns of the state table that resolve the DOAS, in words."""
 
 
@@ -35,8 +35,8 @@ def pathway_pictures(analysis: MaterialAnalysis) -> Iterator[Picture]:
     yield Picture(
         "crystal",
         "Sites of the crystal",
-        "Middles of the polyhedra of anions, which fill space; crosses mark those that share a face with the "
-        "polyhedron of a framework cation, lines join sites that share one.",
+        f"Middles of the polyhedra of {' and '.join(analysis.result.anions)}, which fill space; crosses mark "
+        "those that share a face with the polyhedron of a framework cation, lines join sites that share one.",
         figure_of(plot_sites(found.sites)[0]),
         _class_data(result),
         wide=True,
@@ -64,7 +64,7 @@ def pathway_pictures(analysis: MaterialAnalysis) -> Iterator[Picture]:
             f"doas_{column}",
             f"Density of atomistic states by {what}",
             f"As above, resolved by {what}.",
-            figure_of(plot_doas(densities_by)[0]),
+            figure_of(plot_doas(densities_by, doubtful=analysis.evidence.doubtful)[0]),
             _doas_data(densities_by),
         )
     configurations = _configurations(analysis)

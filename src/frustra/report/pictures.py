@@ -7,12 +7,15 @@ import numpy as np
 
 from frustra.analysis.markers import Marker
 from frustra.campaign.analyse import MaterialAnalysis
-from frustra.campaign.results import TemperatureResult
+from frustra.campaign.results import BranchResult, TemperatureResult
 from frustra.plots import plot_arrhenius, plot_doas, plot_energy, plot_markers, plot_msd, plot_site_fractions
 from frustra.plots.style import figure_of
 from frustra.report.picture import Picture
 from frustra.sites import SITE_KINDS
 from frustra.units import MEV
+
+BRANCHES = ", and both branches meet: heated from the ground state, and cooled from ions disordered by heat"
+"""What the figure of energies shows besides where there are both."""
 
 
 def pictures_of(analysis: MaterialAnalysis) -> list[Picture]:
@@ -21,6 +24,7 @@ def pictures_of(analysis: MaterialAnalysis) -> list[Picture]:
     doubtful = [r.T_K for r in rows if not r.equilibrated]
     edges = analysis.evidence.densities[0].edges
     bin_width = MEV * (edges[1] - edges[0])
+    vertices = " and ".join(result.anions)
     return [
         Picture(
             "arrhenius",
@@ -44,7 +48,8 @@ def pictures_of(analysis: MaterialAnalysis) -> list[Picture]:
             "doas",
             "Density of atomistic states",
             f"Per-atom energies of {result.specie} in relaxed snapshots, {bin_width:.3g} meV bins, by the "
-            "polyhedron of anions around the ion; one zero for all temperatures, each panel to its maximum. "
+            f"polyhedron of {vertices} around the ion; one zero for all temperatures, each panel to its "
+            "maximum. "
             "S: Shannon entropy over the bins, exp S the effective number of levels; errors by bootstrap "
             "over snapshots.",
             figure_of(plot_doas(analysis.evidence.densities, doubtful=doubtful)[0]),
@@ -63,14 +68,14 @@ def pictures_of(analysis: MaterialAnalysis) -> list[Picture]:
             "Relaxed energy against temperature",
             f"Mean relaxed total energy per {result.specie} above the ground state of the same cell; "
             "it does not depend on the choice of per-atom energies. In equilibrium it never falls and "
-            "nothing lies below zero.",
-            figure_of(plot_energy(rows)),
-            _energy_data(rows),
+            f"nothing lies below zero{BRANCHES if result.branches else ''}.",
+            figure_of(plot_energy(rows, branches=result.branches)),
+            {**_energy_data(rows), **_branch_data(result.branches)},
         ),
         Picture(
             "sites",
             "Site fractions",
-            "Coordination of every ion in the anion sublattice of its relaxed snapshot.",
+            f"Coordination of every ion by {vertices} in its relaxed snapshot.",
             figure_of(plot_site_fractions(rows)),
             _site_data(rows),
         ),
@@ -122,6 +127,13 @@ def _energy_data(rows: Sequence[TemperatureResult]) -> dict[str, Any]:
         "lowest_eV": [r.relaxed_energy.lowest_eV for r in rows],
         "equilibrated": [r.equilibrated for r in rows],
     }
+
+
+def _branch_data(branches: Sequence[BranchResult]) -> dict[str, Any]:
+    if not branches:
+        return {}
+    names = ("heating_eV", "heating_std_eV", "cooling_eV", "cooling_std_eV", "differ")
+    return {name: [getattr(b, name) for b in branches] for name in names}
 
 
 def _site_data(rows: Sequence[TemperatureResult]) -> dict[str, Any]:

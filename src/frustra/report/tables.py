@@ -6,7 +6,9 @@ import numpy as np
 
 from frustra.campaign.results import (
     ArrheniusResult,
+    BranchResult,
     Interval,
+    LowerState,
     MarkerResult,
     MaterialResult,
     Quantity,
@@ -100,6 +102,71 @@ def transport_rows(rows: Sequence[TemperatureResult]) -> Table:
         for r in rows
     ]
     return heads, body
+
+
+def sampling_rows(rows: Sequence[TemperatureResult]) -> Table:
+    """Return headings and cells of how snapshots were chosen, and how many the entropy needs."""
+    heads = [
+        "T (K)", "asked", "relaxed", "independent", "τ (ps)", "S too low by (nat)", "needed", "MD for it (ps)"
+    ]  # fmt: skip
+    return heads, [_sampling_cells(r) for r in rows]
+
+
+def _sampling_cells(row: TemperatureResult) -> list[str]:
+    s = row.sampling
+    bound = "> " if s.tau_is_lower_bound else ""
+    most = "< " if s.tau_is_lower_bound else ""
+    wanted = f"{s.needed} for ± {s.entropy_error_nat:g}" if s.needed is not None else "–"
+    if s.frozen:
+        tau, held = "no ion moved", "one per run"
+    else:
+        tau = "–" if s.tau_ps is None else bound + _pm(s.tau_ps, s.tau_std_ps, 2)
+        held = "–" if s.independent is None else f"{most}{s.independent:.0f}"
+    return [
+        f"{row.T_K:g}",
+        f"{s.asked}",
+        f"{s.taken}",
+        held,
+        tau,
+        "–" if s.entropy_bias_nat is None else f"{s.entropy_bias_nat:.3f}",
+        wanted,
+        "–" if s.needed_ps is None else f"{bound}{s.needed_ps:.3g}",
+    ]
+
+
+def branch_rows(branches: Sequence[BranchResult]) -> Table:
+    """Return headings and cells of both branches: heated from the ground state, cooled from disorder."""
+    heads = ["T (K)", "heating (meV/ion)", "cooling (meV/ion)", "difference"]
+    return heads, [_branch_cells(b) for b in branches]
+
+
+def _branch_cells(branch: BranchResult) -> list[str]:
+    means, errors = (branch.heating_eV, branch.cooling_eV), (branch.heating_std_eV, branch.cooling_std_eV)
+    gap = "–"
+    if means[0] is not None and means[1] is not None:
+        known = errors[0] is not None and errors[1] is not None
+        error = float(np.hypot(errors[0] or 0.0, errors[1] or 0.0)) if known else None
+        gap = _pm(means[1] - means[0], error, 1, MEV) + (": not in equilibrium" if branch.differ else "")
+    cells = [_pm(mean, error, 1, MEV) for mean, error in zip(means, errors, strict=True)]
+    return [f"{branch.T_K:g}", *cells, gap]
+
+
+def lower_rows(states: Sequence[LowerState]) -> Table:
+    """Return headings and cells of the states found below the ground state in use."""
+    heads = ["file", "found at T (K)", "run", "below (meV per cell)", "energy (eV)"]
+    body = [
+        [s.file, f"{s.T_K:g}", f"{s.run}", f"{MEV * s.below_eV:.0f}", f"{s.energy_eV:.4f}"] for s in states
+    ]
+    return heads, body
+
+
+def how_to_start(states: Sequence[LowerState]) -> str:
+    """Return how to start from the lowest of such states."""
+    return (
+        "What was started from a higher state is not in equilibrium with them. To start from the lowest, give "
+        f'the material starts = ["{states[0].start}"] in the study file, beside those that it has, and run '
+        "again."
+    )
 
 
 def marker_rows(markers: Sequence[MarkerResult]) -> Table:

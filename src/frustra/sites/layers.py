@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frustra.arrays import Array, IntArray
-from frustra.geometry import perpendicular_heights
+from frustra.geometry import lattice_type, perpendicular_heights
 
 APART = 1.2
 """Å: what separates two layers at least."""
@@ -21,7 +21,8 @@ def layers_of(
     Layers are told by the octahedra, or by all sites where there are none: along each cell vector their
     heights are cut where two neighbouring ones differ by 1.2 Å or more. Of the axes along which two or more
     layers result, each thinner than 0.8 Å, that with the thinnest layers counts, and of equals the one that
-    tells the framework cations apart best. Other sites belong to the nearest layer.
+    tells the framework cations apart best. Other sites belong to the nearest layer. A cubic crystal in which
+    two axes tell them apart alike has no layers: nothing but their order would choose between the axes.
 
     Returns
     -------
@@ -31,7 +32,7 @@ def layers_of(
     chosen = kind == "oct" if (kind == "oct").any() else np.ones(len(kind), bool)
     fractional = positions @ np.linalg.inv(cell)
     heights = perpendicular_heights(cell)
-    best: tuple[float, float] | None = None
+    ranks: list[tuple[float, float]] = []
     layer, axis = np.full(len(positions), -1, dtype=np.int64), -1
     for k in range(3):
         height = (fractional[:, k] % 1) * heights[k]
@@ -45,8 +46,13 @@ def layers_of(
         full = np.bincount(number[chosen], held[chosen] != "", minlength=len(cuts))
         uneven = np.ptp(full / np.bincount(number[chosen], minlength=len(cuts)))
         rank = (-round(float(uneven), 3), float(thickness))
-        if thickness < THICK and (best is None or rank < best):
-            best, layer, axis = rank, number.astype(np.int64), k
+        if thickness < THICK:
+            if rank < min(ranks, default=(1.0, 0.0)):
+                layer, axis = number.astype(np.int64), k
+            ranks.append(rank)
+    alike = sum(r[0] == min(ranks)[0] for r in ranks)
+    if alike > 1 and lattice_type(cell) == "isotropic":
+        return np.full(len(positions), -1, dtype=np.int64), -1
     return layer, axis
 
 

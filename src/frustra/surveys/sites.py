@@ -259,7 +259,7 @@ def _doubts(visits: Sequence[Visits]) -> list[str]:
     if not torn:
         return []
     told = (
-        f"{100 * torn / places:.2g} % of the places are doubtful: the anions around the ion had turned a "
+        f"{100 * torn / places:.2g} % of the places are doubtful: the atoms around the ion had turned a "
         "polyhedron inside out, and it was given to the site that it was deepest in"
     )
     return [told]

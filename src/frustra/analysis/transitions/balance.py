@@ -88,11 +88,11 @@ def balance_of(
     def found(drawn: Array) -> Array:
         weights = weight * np.tile(drawn, len(points) // len(mine))
         imbalance = _imbalance(points, weights, sign) / (2 if within else 1)
-        return np.array([_distance(apart, weights, sign), imbalance])
+        return np.array([_distances(apart, weights, sign[None])[0], imbalance])
 
     distance, imbalance = grouped(found, mine.group, rng, samples)
     flips = rng.choice([-1, 1], (REVERSALS, group.max() + 1))[:, group]
-    chance = np.array([_distance(apart, weight, sign * f) for f in flips])
+    chance = _distances(apart, weight, sign * flips)
     chance = chance[np.isfinite(chance)]  # a reversal that leaves no hop in one direction tells nothing
     return Balance(
         temperature=temperature,
@@ -119,13 +119,27 @@ def _oriented(ways: Ways, pathway: str, reverse: str) -> tuple[Array, IntArray, 
     return np.where(sign[:, None] > 0, pairs, pairs[:, ::-1]), sign, ways.group
 
 
-def _distance(apart: Array, weight: Array, sign: IntArray) -> float:
-    """Return the energy distance of the points there from those back; NaN where one of them is missing."""
-    there, back = weight * (sign > 0), weight * (sign < 0)
-    if not (there.any() and back.any()):
-        return float("nan")
-    difference = there / there.sum() - back / back.sum()
-    return float(max(-difference @ apart @ difference, 0.0))
+def _distances(apart: Array, weight: Array, signs: IntArray) -> Array:
+    """Return the energy distance of the points there from those back; NaN where one of them is missing.
+
+    Parameters
+    ----------
+    apart
+        (m, m) distances of the points.
+    weight
+        (m,) of the points.
+    signs
+        (r, m) 1 there and −1 back.
+    """
+    there, back = weight * (signs > 0), weight * (signs < 0)
+    sums = there.sum(axis=1), back.sum(axis=1)
+    known = (sums[0] > 0) & (sums[1] > 0)
+    shares = [
+        part / np.where(known, total, 1.0)[:, None] for part, total in zip((there, back), sums, strict=True)
+    ]
+    difference = shares[0] - shares[1]
+    distance = -((difference @ apart) * difference).sum(axis=1)
+    return np.where(known, np.maximum(distance, 0.0), np.nan)
 
 
 def _imbalance(points: Array, weight: Array, sign: IntArray) -> float:

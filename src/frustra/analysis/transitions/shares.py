@@ -19,7 +19,7 @@ FLAT = 1e-6
 
 @dataclass(frozen=True)
 class Shares:
-    """Of single hops, how their total energy is split among the ion, the other ions and the framework.
+    """How the total energy of hops of an ion alone is split among the ion, the other ions and the framework.
 
     The per-atom energies of a potential are its own choice; ΔE is not. Where `ion` is far from 1, a gap
     between levels of the DOAS is not the energy that a hop across it costs.
@@ -28,7 +28,7 @@ class Shares:
     temperature: float
     """K; NaN of all temperatures together."""
     hops: int
-    """Single hops: no other ion changed its site."""
+    """Hops of an ion alone: no other is on another site in the relaxed frames that are compared."""
     ions: int
     """Different ions (of different runs) among them."""
     ion: Estimate
@@ -51,12 +51,15 @@ class Shares:
 def shares_of(transitions: Transitions, rng: np.random.Generator, samples: int = 200) -> Shares:
     """Return how the total energy of single hops is split, with errors by bootstrap over ions.
 
+    A single hop is one at which no other ion changed its site, or one that the ion was made to do alone.
+    Several temperatures count by their numbers of single hops.
+
     Nothing here changes with a shift of all per-atom energies of an element.
 
     Parameters
     ----------
     transitions
-        Of one material; those that are no single hops are left out.
+        Of one material; those that are not `alone_ok` are left out.
     rng, samples
         Of the bootstrap.
 
@@ -65,17 +68,17 @@ def shares_of(transitions: Transitions, rng: np.random.Generator, samples: int =
     AnalysisError
         Fewer than `FEWEST` single hops, or total energies that do not differ.
     """
-    single = transitions.select(transitions.single)
+    single = transitions.select(transitions["alone_ok"])
     if len(single) < FEWEST:
         raise AnalysisError(
             f"{len(single)} single hops with relaxed energies",
             f"at least {FEWEST} to compare Δe of the ion with ΔE",
             "relax more hops (sampling.hops), or make longer runs",
         )
-    total, weight = single.total_change, single["weight"]
+    total, weight = single.alone_change("total"), _weights(single)
     if np.sqrt(np.mean(total**2)) < FLAT:
         raise AnalysisError("single hops that change no total energy", "some ΔE to compare with")
-    ion, others = single.ion_change, single.others_change
+    ion, others = (single.alone_change(what) for what in ("energy", "others"))
     parts = np.stack([ion, others, total - ion - others])
 
     def split(drawn: Array) -> Array:
@@ -101,6 +104,14 @@ def shares_of(transitions: Transitions, rng: np.random.Generator, samples: int =
         rms_ion=rms_ion,
         rms_total=rms_total,
     )
+
+
+def _weights(transitions: Transitions) -> Array:
+    """Return the weights with a mean of 1 at every temperature, (n,), as hotter runs have more hops."""
+    at, count = np.unique(transitions["temperature"], return_inverse=True, return_counts=True)[1:]
+    mean = np.bincount(at, transitions["weight"]) / count
+    weight: Array = transitions["weight"] / mean[at]
+    return weight
 
 
 def _bounded(found: Estimate, least: float, most: float) -> Estimate:

@@ -32,6 +32,8 @@ class TransitionsAt:
     """Those whose relaxed ion is where the hop begins and ends, both relaxations converged."""
     single: int
     """Those of them at which no other ion changed its site."""
+    alone: int
+    """Those, and others that the ion could be made to do alone: for these Δe is compared with ΔE."""
     rejected: dict[str, int]
     """Reason → hops that are not used."""
     ways: Ways
@@ -107,7 +109,8 @@ def _at(
         hops=len(transitions),
         stands_for=float(transitions["weight"].sum()),
         used=int(transitions["ok"].sum()),
-        single=int(transitions.single.sum()),
+        single=int((transitions["ok"] & (transitions["companions"] == 0)).sum()),
+        alone=int(transitions["alone_ok"].sum()),
         rejected=dict(zip(reasons.tolist(), times.tolist(), strict=True)),
         ways=ways,
         joints=joints,

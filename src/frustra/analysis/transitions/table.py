@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frustra.analysis.hops import Hops, directions
+from frustra.analysis.transitions.alone import Ends, companions_of, displacements, ends_of
 from frustra.analysis.transitions.choice import ChosenHops, classes_of
 from frustra.arrays import Array, BoolArray, IntArray
 from frustra.errors import DataError
@@ -23,7 +24,7 @@ REASONS = {
 
 
 def tabulate_transitions(
-    chosen: ChosenHops, hops: Hops, sites: Sites, relaxed: Snapshots, places: Visits
+    chosen: ChosenHops, hops: Hops, sites: Sites, relaxed: Snapshots, places: Visits, alone: IntArray
 ) -> Transitions:
     """Return one row per chosen hop: the energies of its relaxed states, and whether they are those.
 
@@ -35,51 +36,60 @@ def tabulate_transitions(
     chosen, hops, sites
         Which hops of a run, between which sites.
     relaxed
-        The frames `chosen.frames`, relaxed.
+        The frames `chosen.frames`, relaxed, and behind them those of `moved_alone`.
     places
         The site of every ion in them.
+    alone
+        (m,) the hops, of the chosen ones, that the latter are of.
 
     Raises
     ------
     DataError
-        Other relaxed frames than the chosen ones.
+        Other relaxed frames than these.
     """
-    if not len(relaxed) == len(places) == len(chosen.frames):
-        raise DataError(f"{len(relaxed)} relaxed frames", f"the {len(chosen.frames)} chosen ones")
-    rows, ion = chosen.rows, hops.ion[chosen.rows]
-    column = hops.stays.row[hops.stay[rows]]
-    before, after = (np.searchsorted(chosen.frames, f) for f in (chosen.before, chosen.after))
-    converged = relaxed.converged[before] & relaxed.converged[after]
-    reason = _reasons(chosen, hops, places, column, before, after, converged)
-    energies, mobile = relaxed.atomic_energies, places.ions
-    sums = energies[:, mobile].sum(axis=1)
+    count = len(chosen.frames)
+    if not len(relaxed) == len(places) == count + len(alone):
+        raise DataError(f"{len(relaxed)} relaxed frames", f"the {count + len(alone)} asked for")
+    ends = ends_of(chosen, hops, places)
+    reason = _reasons(ends, relaxed)
+    row = np.full(len(chosen), -1)
+    companions = companions_of(places, ends.before, ends.after, ends.column)
+    row[companions == 0] = ends.after[companions == 0]
+    row[alone] = count + np.arange(len(alone))
+    still = _nothing_else_moved(ends, row, relaxed, places) & (reason == "")
     columns: dict[str, Any] = {
-        "material": np.full(len(rows), "material"),
-        "temperature": np.full(len(rows), hops.temperature),
-        "run": np.zeros(len(rows), int),
-        "ion": ion,
-        "left": hops.left[rows] * hops.timestep,
-        "arrived": hops.arrived[rows] * hops.timestep,
-        "time_before": chosen.before * hops.timestep,
-        "time_after": chosen.after * hops.timestep,
-        "before": before,
-        "after": after,
-        **_sites(hops, sites, rows),
-        "chain": chosen.chain,
-        "weight": chosen.weight,
-        "energy_before": energies[before, ion],
-        "energy_after": energies[after, ion],
-        "others_before": sums[before] - energies[before, ion],
-        "others_after": sums[after] - energies[after, ion],
-        "total_before": relaxed.energies[before],
-        "total_after": relaxed.energies[after],
-        "companions": _companions(places, column, before, after),
-        "distance": _distances(relaxed, mobile, ion, before, after),
-        "converged": converged,
+        **_origin(chosen, hops),
+        **_sites(hops, sites, chosen.rows),
+        "before": ends.before,
+        "after": ends.after,
+        "alone": row,
+        **_energies(relaxed, places.ions, ends.ion, {"before": ends.before, "after": ends.after}),
+        **_energies(relaxed, places.ions, ends.ion, {"alone": row}),
+        "companions": companions,
+        "distance": np.linalg.norm(displacements(relaxed, places.ions, ends), axis=1),
+        "converged": relaxed.converged[ends.before] & relaxed.converged[ends.after],
         "ok": reason == "",
+        "alone_ok": still,
         "reason": reason,
     }
     return Transitions(columns)
+
+
+def _origin(chosen: ChosenHops, hops: Hops) -> dict[str, NDArray[Any]]:
+    """Return the columns that tell which hops these are."""
+    rows, step = chosen.rows, hops.timestep
+    return {
+        "material": np.full(len(rows), "material"),
+        "temperature": np.full(len(rows), hops.temperature),
+        "run": np.zeros(len(rows), int),
+        "ion": hops.ion[rows],
+        "left": hops.left[rows] * step,
+        "arrived": hops.arrived[rows] * step,
+        "time_before": chosen.before * step,
+        "time_after": chosen.after * step,
+        "chain": chosen.chain,
+        "weight": chosen.weight,
+    }
 
 
 def _sites(hops: Hops, sites: Sites, rows: IntArray) -> dict[str, NDArray[Any]]:
@@ -99,38 +109,28 @@ def _sites(hops: Hops, sites: Sites, rows: IntArray) -> dict[str, NDArray[Any]]:
     }
 
 
-def _reasons(
-    chosen: ChosenHops,
-    hops: Hops,
-    places: Visits,
-    column: IntArray,
-    before: IntArray,
-    after: IntArray,
-    converged: BoolArray,
-) -> NDArray[np.str_]:
-    rows = chosen.rows
-    in_origin = places.site[before, column] == hops.origin[rows]
-    across = places.image[after, column].astype(int) - places.image[before, column]
-    in_target = places.site[after, column] == hops.target[rows]
-    in_target &= ~in_origin | (across == hops.shift[rows]).all(axis=1)
-    failed = [~converged, ~in_origin, ~in_target]
+def _reasons(ends: Ends, relaxed: Snapshots) -> NDArray[np.str_]:
+    converged = relaxed.converged[ends.before] & relaxed.converged[ends.after]
+    failed = [~converged, ~ends.in_origin, ~ends.in_target]
     return np.select(failed, list(REASONS.values()), default="").astype("U40")
 
 
-def _companions(places: Visits, column: IntArray, before: IntArray, after: IntArray) -> IntArray:
-    """Return how many ions but the hopping one are on another site, or another copy of it, after the hop."""
-    moved = places.site[before] != places.site[after]
-    moved |= (places.image[before] != places.image[after]).any(axis=2)
-    moved[np.arange(len(column)), column] = False
-    return np.asarray(moved.sum(axis=1), dtype=np.int64)
+def _energies(
+    relaxed: Snapshots, mobile: IntArray, ion: IntArray, frames: dict[str, IntArray]
+) -> dict[str, Array]:
+    """Return the energies of the ion, of the other mobile ones and of all; NaN where there is no frame."""
+    sums, found = relaxed.atomic_energies[:, mobile].sum(axis=1), {}
+    for name, row in frames.items():
+        energy = np.where(row < 0, np.nan, relaxed.atomic_energies[row, ion])
+        found[f"energy_{name}"] = energy
+        found[f"others_{name}"] = sums[row] - energy
+        found[f"total_{name}"] = np.where(row < 0, np.nan, relaxed.energies[row])
+    return found
 
 
-def _distances(
-    relaxed: Snapshots, mobile: IntArray, ion: IntArray, before: IntArray, after: IntArray
-) -> Array:
-    """Return how far the ion is after the hop from where it was, relative to the framework's mean, Å."""
-    moved = relaxed.positions[after] - relaxed.positions[before]
-    fixed = np.setdiff1d(np.arange(len(relaxed.numbers)), mobile)
-    drift = moved[:, fixed].mean(axis=1) if len(fixed) else np.zeros((len(moved), 3))
-    distance: Array = np.linalg.norm(moved[np.arange(len(ion)), ion] - drift, axis=1)
-    return distance
+def _nothing_else_moved(ends: Ends, row: IntArray, relaxed: Snapshots, places: Visits) -> BoolArray:
+    """Return of which hops the frame alone converged with the ion in its target, and no other moved."""
+    there = places.site[row, ends.column] == places.site[ends.after, ends.column]
+    others = companions_of(places, ends.before, row, ends.column)
+    known: BoolArray = (row >= 0) & relaxed.converged[row] & there & (others == 0)
+    return known

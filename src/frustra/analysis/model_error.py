@@ -1,0 +1,396 @@
+"""How much of a density of atomistic states survives a change of the model that gives the energies.
+
+Several models tell the energies of the same relaxed states. A model may add a constant to every ion of an
+element and take it from another (e_i → e_i + c_s with Σ N_s c_s = 0): nothing measurable changes, so that
+each model is first shifted by one constant for the mobile element. What still differs is the models' error.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+
+from frustra.analysis.agreement import Agreement, Pair
+from frustra.analysis.contrasts import Contrast, contrasts_of
+from frustra.analysis.density import Density, DensitySettings, densities_of
+from frustra.analysis.levels import LevelTable, levels_of
+from frustra.arrays import Array, BoolArray, IntArray
+from frustra.errors import AnalysisError, DataError
+from frustra.states import StateTable
+from frustra.stats import Estimate
+
+TIMES = 2.0
+"""A number is unsure if it is smaller than so many times the models' spread."""
+
+TOTAL = "total energy per ion"
+"""Name of the relaxed total energy per mobile ion, above that of the ground state in the same cell."""
+
+WITHIN = 0.01
+"""Part of the states that a class must have at a temperature for its width to be told."""
+
+
+@dataclass(frozen=True)
+class ModelStates:
+    """What one model says of the states of a table."""
+
+    name: str
+    energy: Array
+    """(rows,) per-atom energy of every row of the table, eV."""
+    same: BoolArray
+    """(rows,) whether the state is the same one under this model: its frame converged, and the ion stayed."""
+    total: Array
+    """(frames,) relaxed total energy per mobile ion above that of the ground state in the same cell, eV, in
+    the order of temperature, run and snapshot; NaN where nobody knows it."""
+    member: bool = True
+    """Whether it counts for the spread: the mean of a committee does not beside its members."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One number, as several models tell it."""
+
+    values: Array
+    """(models,) the reference first; NaN of a model that does not tell it."""
+    error: float
+    """Statistical standard error of the reference's; NaN where nobody knows it."""
+    members: BoolArray
+    """(models,) which of them count for the spread."""
+
+    @property
+    def value(self) -> float:
+        """What the reference says."""
+        return float(self.values[0])
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the models, over n − 1; NaN if one of them does not tell the number."""
+        return float(np.std(self.values[self.members], ddof=1))
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Lowest and highest value of the models; NaN if one of them does not tell the number."""
+        counted = self.values[self.members]
+        return float(counted.min()), float(counted.max())
+
+    @property
+    def unsure(self) -> bool:
+        """Whether the number does not survive: |value| < 2 × spread, or a spread that is not known."""
+        return not abs(self.value) >= TIMES * self.spread
+
+
+@dataclass(frozen=True)
+class ModelNumber:
+    """A metric at one temperature."""
+
+    name: str
+    temperature: float
+    """K."""
+    unit: str
+    """eV, nat or empty."""
+    at: Spread
+    """The metric itself."""
+    change: Spread | None
+    """The metric less that at the coldest temperature at which all tell it; None at that one."""
+
+
+@dataclass(frozen=True)
+class ModelDensity:
+    """The members' DOAS at one temperature, on common bins."""
+
+    temperature: float
+    """K."""
+    edges: Array
+    """(bins + 1,) eV above the reference's zero."""
+    parts: dict[str, Array]
+    """Class → (models, bins) states per mobile ion and eV."""
+    members: BoolArray
+    """(models,) which of them count for the spread."""
+
+
+@dataclass(frozen=True)
+class Survivors:
+    """How many states are the same ones under a model."""
+
+    model: int
+    temperature: float
+    """K."""
+    states: int
+    """Of the table."""
+    same: int
+    """That are the same under this model."""
+    frames: int
+    whole: int
+    """Frames all of whose states are the same."""
+
+
+@dataclass(frozen=True)
+class ModelComparison:
+    """Everything that several models say of the same states."""
+
+    names: tuple[str, ...]
+    """The reference first."""
+    shifts: Array
+    """(models,) what was taken off the energies of the mobile element to align them, eV."""
+    zero: float
+    """The reference's energy that is the zero, eV."""
+    densities: tuple[ModelDensity, ...]
+    numbers: tuple[ModelNumber, ...]
+    states: tuple[Agreement, ...]
+    """Of per-atom energies, for every pair of models and temperature."""
+    totals: tuple[Agreement, ...]
+    """Of relaxed total energies, free of the gauge; frames in which every ion stayed."""
+    survivors: tuple[Survivors, ...]
+    bands: dict[str, list[list[float]]]
+    """Model → for each temperature the centres of its bands, eV above the zero."""
+
+    @property
+    def temperatures(self) -> list[float]:
+        """K."""
+        return [d.temperature for d in self.densities]
+
+
+def compare_models(
+    states: StateTable,
+    models: Sequence[ModelStates],
+    settings: DensitySettings | None = None,
+    by: str = "site",
+    rng: np.random.Generator | None = None,
+) -> ModelComparison:
+    """Compare what several models say of the same relaxed states.
+
+    Only states are compared that are the same ones under all models. Every model is shifted by one constant,
+    e^m − ⟨e^m⟩ + ⟨e^0⟩ with the means over these states at all temperatures and 0 for the reference. That
+    takes off the constant per element which a model may choose freely; that Σ N_s c_s = 0 holds for it
+    cannot be checked by anything measurable. All have the same bins from one zero, that of the reference.
+
+    Parameters
+    ----------
+    states
+        Of the reference's relaxed frames: one material, one mobile element.
+    models
+        The reference first; two or more that count for the spread.
+    settings
+        Bins, zero and resamplings. The same resamplings of snapshots are drawn for every model.
+    by
+        Column of the table that tells the classes apart.
+    rng
+        For the bootstrap; seeded with 0 if not given.
+
+    Raises
+    ------
+    AnalysisError
+        Fewer than two models, or no state that is the same one under all of them.
+    DataError
+        Energies that do not belong to the table.
+    """
+    settings = settings or DensitySettings()
+    seed = int((rng or np.random.default_rng(0)).integers(2**31))
+    _check(states, models)
+    same = np.logical_and.reduce([m.same for m in models]) & states["converged"]
+    if not same.any():
+        raise AnalysisError(
+            "no state that is the same one under all models",
+            "frames that stay near their minima",
+            "compare models of the same material, or evaluate without relaxing (--no-relax)",
+        )
+    common = states.select(same)
+    energies = np.stack([m.energy[same] for m in models])
+    shifts = energies.mean(axis=1) - energies[0].mean()
+    aligned = energies - shifts[:, None]
+    table = levels_of(common, by)
+    tables, zero = _level_tables(table, common, aligned, settings)
+    bins = settings.model_copy(update={"zero": "none"})
+    densities = [densities_of(t, bins, np.random.default_rng(seed)) for t in tables]
+    contrasts = [contrasts_of(t, by, bins, np.random.default_rng(seed)) for t in tables]
+    members = np.array([m.member for m in models])
+    totals = _totals(states, models, same, seed, settings.bootstrap)
+    return ModelComparison(
+        names=tuple(m.name for m in models),
+        shifts=shifts,
+        zero=zero,
+        densities=_on_common_bins(densities, members),
+        numbers=(*_numbers(densities, contrasts, members), *totals.numbers),
+        states=tuple(_states_alike(tables, seed, settings.bootstrap)),
+        totals=tuple(totals.alike),
+        survivors=tuple(_survivors(states, models)),
+        bands={
+            m.name: [[b.centre.value for b in d.bands] for d in of]
+            for m, of in zip(models, densities, strict=True)
+        },
+    )
+
+
+def _check(states: StateTable, models: Sequence[ModelStates]) -> None:
+    if sum(m.member for m in models) < 2:
+        raise AnalysisError(
+            f"{len(models)} model to be compared", "two or more", "name others, or a committee"
+        )
+    frames = int(_frames(states).max()) + 1 if len(states) else 0
+    for m in models:
+        if not len(m.energy) == len(m.same) == len(states) or len(m.total) != frames:
+            raise DataError(
+                f"{len(m.energy)} energies of {m.name} in {len(m.total)} frames",
+                f"{len(states)} in {frames}, those of the reference",
+            )
+
+
+def _frames(states: StateTable) -> IntArray:
+    """Return the number of the frame of each row, in the order of temperature, run and snapshot."""
+    named = np.stack([states["temperature"], states["run"], states["snapshot"]])
+    found: IntArray = np.unique(named, axis=1, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    return found
+
+
+def _level_tables(
+    table: LevelTable, common: StateTable, aligned: Array, settings: DensitySettings
+) -> tuple[list[LevelTable], float]:
+    """Return the levels of every model above the common zero, and that zero."""
+    lowest = aligned[0].min()
+    zero = {"min": lowest, "quantile": np.quantile(aligned[0], 0.01), "none": 0.0}[settings.zero]
+    rows = [np.flatnonzero(common["temperature"] == t) for t in table.temperatures]
+
+    def told(energy: Array) -> LevelTable:
+        above = [energy[r] - zero for r in rows]
+        levels = [replace(one, energy=e) for one, e in zip(table.levels, above, strict=True)]
+        return replace(table, levels=tuple(levels))
+
+    return [told(e) for e in aligned], float(zero)
+
+
+def _on_common_bins(densities: Sequence[Sequence[Density]], members: BoolArray) -> tuple[ModelDensity, ...]:
+    """Return the densities of all models at each temperature, on the bins that hold all of them."""
+    width = densities[0][0].width
+    first = [[round(d.edges[0] / width) for d in of] for of in densities]
+    start = min(min(f) for f in first)
+    stop = max(
+        f + len(d.centres)
+        for fs, of in zip(first, densities, strict=True)
+        for f, d in zip(fs, of, strict=True)
+    )
+    found = []
+    for k, reference in enumerate(densities[0]):
+        parts = {name: np.zeros((len(densities), stop - start)) for name in reference.parts}
+        for m, of in enumerate(densities):
+            at = first[m][k] - start
+            for name, values in of[k].parts.items():
+                parts[name][m, at : at + len(values)] = values
+        edges = np.arange(start, stop + 1) * width
+        found.append(ModelDensity(reference.temperature, edges, parts, members))
+    return tuple(found)
+
+
+def _numbers(
+    densities: Sequence[Sequence[Density]], contrasts: Sequence[Sequence[Contrast]], members: BoolArray
+) -> list[ModelNumber]:
+    """Return every metric of every temperature as all models tell it."""
+    found: dict[tuple[str, str], dict[float, list[Estimate]]] = {}
+    for number, (of, between) in enumerate(zip(densities, contrasts, strict=True)):
+        for name, unit, temperature, value in (*_of_densities(of), *_of_contrasts(between)):
+            rows = found.setdefault((name, unit), {}).setdefault(temperature, [_UNKNOWN] * len(densities))
+            rows[number] = value
+    return [n for (name, unit), rows in found.items() for n in _ladder(name, unit, rows, members)]
+
+
+_UNKNOWN = Estimate(np.nan, np.nan, np.nan, np.nan)
+
+
+def _of_densities(densities: Sequence[Density]) -> list[tuple[str, str, float, Estimate]]:
+    told = []
+    for d in densities:
+        told += [
+            ("mean", "eV", d.temperature, d.mean),
+            ("entropy", "nat", d.temperature, d.entropy),
+            ("IQR", "eV", d.temperature, d.iqr),
+            ("within kT of the median", "", d.temperature, d.near_median),
+            ("bands", "", d.temperature, Estimate(len(d.bands), np.nan, np.nan, np.nan)),
+        ]
+        shares = [(n, s) for n, s in d.shares.items() if s.weight.value >= WITHIN]
+        told += [(f"width of {n}", "eV", d.temperature, s.deviation) for n, s in shares]
+    return told
+
+
+def _of_contrasts(contrasts: Sequence[Contrast]) -> list[tuple[str, str, float, Estimate]]:
+    """Return gaps of each pair of classes, always the same class first: their order may change."""
+    told = []
+    for c in contrasts:
+        first, second = sorted((c.first, c.second))
+        t, pair = c.temperatures[0], f"{first} → {second}"
+        turned = -1.0 if first == c.second else 1.0
+        told += [
+            (f"gap {pair}", "eV", t, c.gap.scaled(turned)),
+            (f"overlap {pair}", "", t, c.overlap),
+            (f"tail gap {pair}", "eV", t, c.tail_gap),
+        ]
+    return told
+
+
+def _ladder(name: str, unit: str, rows: dict[float, list[Estimate]], members: BoolArray) -> list[ModelNumber]:
+    """Return one metric at all temperatures, with its change from the coldest."""
+    found: list[ModelNumber] = []
+    for temperature, values in sorted(rows.items()):
+        at = Spread(np.array([e.value for e in values]), values[0].std, members)
+        change = None
+        if found:
+            cold = found[0].at
+            change = Spread(at.values - cold.values, float(np.hypot(at.error, cold.error)), members)
+        found.append(ModelNumber(name, temperature, unit, at, change))
+    return found
+
+
+def _states_alike(tables: Sequence[LevelTable], seed: int, samples: int) -> list[Agreement]:
+    """Compare the per-atom energies of every pair of models at every temperature."""
+    found = []
+    for first, second in combinations(range(len(tables)), 2):
+        for one, other in zip(tables[first].levels, tables[second].levels, strict=True):
+            group, _ = one.groups()
+            pair = Pair(one.energy, other.energy, one.number, group)
+            found.append(pair.agreement(one.temperature, (first, second), seed, samples))
+    return found
+
+
+@dataclass(frozen=True)
+class _Totals:
+    """What the models say of the frames' total energies."""
+
+    numbers: list[ModelNumber]
+    alike: list[Agreement]
+
+
+def _totals(
+    states: StateTable, models: Sequence[ModelStates], same: BoolArray, seed: int, samples: int
+) -> _Totals:
+    """Compare total energies of frames in which every ion stayed under every model."""
+    frame = _frames(states)
+    left = np.bincount(frame, ~same, minlength=len(models[0].total)) > 0
+    totals = np.stack([m.total for m in models])
+    whole = ~left & np.isfinite(totals).all(axis=0)
+    temperature = np.zeros(len(whole))
+    temperature[frame] = states["temperature"]
+    members = np.array([m.member for m in models])
+    rows: dict[float, list[Estimate]] = {}
+    alike = []
+    for t in np.unique(temperature[whole]):
+        chosen = totals[:, whole & (temperature == t)]
+        count = chosen.shape[1]
+        error = chosen.std(axis=1, ddof=1) / np.sqrt(count) if count > 1 else np.full(len(models), np.nan)
+        rows[float(t)] = [
+            Estimate.normal(float(m), float(e)) for m, e in zip(chosen.mean(axis=1), error, strict=True)
+        ]
+        for first, second in combinations(range(len(models)), 2):
+            pair = Pair(chosen[first], chosen[second], np.zeros(count, dtype=np.int64), np.arange(count))
+            alike.append(pair.agreement(float(t), (first, second), seed, samples))
+    return _Totals(_ladder(TOTAL, "eV", rows, members), alike)
+
+
+def _survivors(states: StateTable, models: Sequence[ModelStates]) -> list[Survivors]:
+    """Count the states that are the same under each model but the reference."""
+    found = []
+    for number, model in enumerate(models[1:], 1):
+        for temperature in states.temperatures:
+            rows = states["temperature"] == temperature
+            same, (_, frame) = model.same[rows], np.unique(_frames(states)[rows], return_inverse=True)
+            frames = int(frame.max()) + 1
+            whole = frames - int(np.count_nonzero(np.bincount(frame, ~same, minlength=frames)))
+            found.append(Survivors(number, temperature, len(same), int(same.sum()), frames, whole))
+    return found
