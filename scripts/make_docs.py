@@ -24,6 +24,7 @@ from frustra.campaign.results import SCHEMA_VERSION, Results
 from frustra.campaign.study import Study
 from frustra.states import COLUMNS
 from frustra.surveys.density import DensityResult
+from frustra.surveys.doas_results import DoasResult
 from frustra.surveys.hop_results import HopsResult
 from frustra.surveys.model_results import ModelsResult
 from frustra.surveys.percolation_results import PercolationAnswer
@@ -84,12 +85,14 @@ ANSWERS: dict[str, type[BaseModel]] = {
     "percolation": PercolationAnswer,
     "models": ModelsResult,
     "relax": RelaxResult,
+    "doas": DoasResult,
 }
 """What each command prints as one JSON object."""
 
 NOTES = {
     "density": "`temperatures`\n"
-    "holds one such record each; where there is a single one, its keys stand beside it as well."
+    "holds one such record each; where there is a single one, its keys stand beside it as well.",
+    "doas": "It is\ndefined in [doas.md](../doas.md). Of several materials `materials` holds one such record each.",
 }
 """What a page says besides."""
 

@@ -1,11 +1,12 @@
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from frustra.errors import DataError
-from frustra.io import read_structure
-from frustra.snapshots import ENERGY_SUM_TOLERANCE
+from frustra.io import read_snapshots, read_structure, write_snapshots
+from frustra.snapshots import ENERGY_SUM_TOLERANCE, joined
 from tests.helpers import LYC, snapshots
 
 ATOMS = read_structure(LYC)
@@ -52,7 +53,20 @@ def test_an_array_without_one_entry_per_frame_is_refused(name: str) -> None:
 def test_every_field_is_checked_or_shared_by_all_frames() -> None:
     shared = {"cell", "numbers", "temperature"}
     rest = {f.name for f in fields(snapshots(ATOMS))} - shared - set(PER_FRAME)
-    assert rest == {"positions", "atomic_energies"}
+    assert rest == {"positions", "atomic_energies", "moved"}
+
+
+def test_where_atoms_came_from_is_kept_where_it_is_known(tmp_path: Path) -> None:
+    by = np.random.default_rng(0).normal(0, 0.1, (3, len(ATOMS), 3)).astype(np.float32)
+    record, older = snapshots(ATOMS, 3, moved=by), snapshots(ATOMS, 3)
+    for one, expected in ((record, by), (older, None)):
+        write_snapshots(tmp_path / "snapshots.h5", one)
+        read = read_snapshots(tmp_path / "snapshots.h5")
+        for same in (read, joined([read.select(slice(2)), read.select(slice(2, 3))])):
+            assert same.moved is None if expected is None else (same.moved == expected).all()
+    assert joined([record, older]).moved is None
+    with pytest.raises(DataError, match="2 moved for 3 frames"):
+        snapshots(ATOMS, 3, moved=by[:2])
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_frames_fall_to_the_bottoms_of_their_wells(tmp_path: Path) -> None:
         np.testing.assert_allclose(relaxed.time, np.arange(10) * 0.1)
         np.testing.assert_allclose(relaxed.cell, BOX * np.eye(3), atol=1e-12)
         start = relaxed.positions - relaxed.moved
-        drift = start - positions(frames, np.random.default_rng(at["T_K"]))
+        drift = start - positions(frames, np.random.default_rng(int(at["T_K"])))
         np.testing.assert_allclose(drift, np.broadcast_to(drift[:, :1], drift.shape), atol=1e-5)
     states = read_states(out / "states.parquet")
     for t, frames in kinds.items():
@@ -132,6 +132,10 @@ def test_the_table_says_what_was_done_and_a_finished_folder_is_left_alone(tmp_pa
     assert "nothing to do" in again.output
     assert {p: p.stat().st_mtime_ns for p in before} == before
     assert "fmax = 0.01, now 0.005" in refused(file, "--specie", "Li", "--out", out, "--fmax", 0.005)
+    (out / "states.parquet").unlink()
+    mended = run(file, "--specie", "Li", "--out", out)
+    assert "nothing to do" not in mended.output
+    assert len(read_states(out / "states.parquet")) == 8
     written(file, "ba")
     assert "other files" in refused(file, "--specie", "Li", "--out", out)
 

@@ -60,9 +60,7 @@ def environment_of(
     return {**_of_the_site(sites, visits.site.astype(np.int64).ravel()), **columns}
 
 
-def distances_of(
-    run: Frames, ions: IntArray, specie: str, anions: Sequence[str]
-) -> dict[str, NDArray[Any]]:
+def distances_of(run: Frames, ions: IntArray, specie: str, anions: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Return the same columns for ions that are in no site: only their distances are known.
 
     Parameters

@@ -168,8 +168,8 @@ def equilibrium_warnings(name: str, result: MaterialResult) -> Iterator[str]:
         more = f" ({others} more: see `lower_states` in results.json)" if others else ""
         yield (
             f"{name}: a state found at {lowest.T_K:g} K lies {MEV * lowest.below_eV:.0f} meV per cell below "
-            f"the ground state in use. It is kept as {lowest.file}{more}; to start from it, give the material "
-            f'starts = ["{lowest.start}"] in the study file and run again.'
+            f"the ground state in use. It is kept as {lowest.file}{more}; to start from it, give the "
+            f'material starts = ["{lowest.start}"] in the study file and run again.'
         )
 
 
@@ -184,8 +184,8 @@ def sampling_warnings(name: str, rows: Sequence[TemperatureResult]) -> Iterator[
     frozen = [r for r in rows if r.sampling.frozen]
     if frozen:
         yield (
-            f"{name}, {_kelvin(frozen)} K: no ion changed its site; all snapshots of a run are one arrangement "
-            "of the ions, and what another would give is not in the errors."
+            f"{name}, {_kelvin(frozen)} K: no ion changed its site; all snapshots of a run are one "
+            "arrangement of the ions, and what another would give is not in the errors."
         )
     short = [r for r in rows if r.sampling.tau_is_lower_bound and not r.sampling.frozen]
     if short:

@@ -103,8 +103,9 @@ def relax_files(
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / LOCK, str(folder)):
         _require_same(folder, inputs)
-        if (folder / ANSWER).is_file():
-            return RelaxResult.model_validate(read_json(folder / ANSWER)), True
+        before = _finished(folder)
+        if before is not None:
+            return before, True
         for half in folder.rglob(".*"):  # files that a kill left half-written
             half.unlink(missing_ok=True)
         write_json(folder / INPUTS, inputs)
@@ -113,6 +114,16 @@ def relax_files(
         write_json(folder / ANSWER, result.model_dump(mode="json"))
         shutil.rmtree(folder / BATCHES, ignore_errors=True)
     return result, False
+
+
+def _finished(folder: Path) -> RelaxResult | None:
+    """Return what a finished call found; None if it is not finished, or if files of it are gone."""
+    if not (folder / ANSWER).is_file():
+        return None
+    found = RelaxResult.model_validate(read_json(folder / ANSWER))
+    files = [name for at in found.temperatures for name in at.files]
+    files += [found.states] if found.states else []
+    return found if all((folder / name).is_file() for name in files) else None
 
 
 def _inputs(

@@ -174,8 +174,12 @@ def _text(source: str) -> tuple[float, Path] | None:
 
 def _of_path(path: Path, choice: "DoasChoice", material: str) -> "list[MaterialLevels]":
     from frustra.campaign.doas import levels_of_run  # noqa: PLC0415
+    from frustra.campaign.trajectories import is_run  # noqa: PLC0415
     from frustra.surveys.doas_levels import levels_of_table  # noqa: PLC0415
 
+    relaxed = path / "states.parquet"
+    if path.is_dir() and relaxed.is_file() and not is_run(path):
+        path = relaxed  # the folder of `frustra relax`
     if path.is_dir():
         return levels_of_run(path, choice, material)
     if not path.exists():

@@ -163,9 +163,9 @@ def lower_rows(states: Sequence[LowerState]) -> Table:
 def how_to_start(states: Sequence[LowerState]) -> str:
     """Return how to start from the lowest of such states."""
     return (
-        "What was started from a higher state is not in equilibrium with them. To start from the lowest, give "
-        f'the material starts = ["{states[0].start}"] in the study file, beside those that it has, and run '
-        "again."
+        "What was started from a higher state is not in equilibrium with them. To start from the lowest, "
+        f'give the material starts = ["{states[0].start}"] in the study file, beside those it has, '
+        "and run again."
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy.special import ndtr
 
 from frustra.analysis.contrasts import Contrast, contrasts_from, temperature_contrasts_from
 from frustra.analysis.density import Density, DensitySettings, densities_from, densities_of, tallies_of
@@ -21,6 +22,9 @@ from frustra.units import MEV
 
 FEW_INDEPENDENT = 0.1
 """nat: a bias of the entropy that is mentioned."""
+
+DESCRIBED = 0.9
+"""Part of the states that bands must describe, or it is mentioned."""
 
 MERGED_FROM = 0.01
 """Part of the states that a class must hold to be told of in the summary."""
@@ -264,6 +268,17 @@ def _onset(found: MaterialLevels, densities: Sequence[Density], quantity: str) -
     return marker_of("doas_iqr", "DOAS interquartile range", "meV", readings)
 
 
+def described(density: Density) -> float:
+    """Return the overlap of a density with the Gaussians of its bands: 1 if they describe it."""
+    bands = density.bands
+    edges = density.edges[:, None]
+    centres, widths, weights = (
+        np.array([getattr(b, name).value for b in bands]) for name in ("centre", "width", "weight")
+    )
+    fitted = (weights * np.diff(ndtr((edges - centres) / widths), axis=0)).sum(axis=1)
+    return float(np.minimum(fitted, density.total * density.width).sum())
+
+
 def _notes(found: MaterialLevels, densities: Sequence[Density]) -> list[str]:
     notes = []
     for d in densities:
@@ -271,6 +286,11 @@ def _notes(found: MaterialLevels, densities: Sequence[Density]) -> list[str]:
         notes += [f"{at}: not equilibrated: {why}" for why in (found.doubts or {}).get(d.temperature, ())]
         if d.groups < 2:
             notes.append(f"{at}: a single snapshot, so that no error is known")
+        if described(d) < DESCRIBED:
+            notes.append(
+                f"{at}: the bands describe {100 * described(d):.0f} % of the states; others are no Gaussians, "
+                "or their peaks do not stand out of the noise"
+            )
         if d.entropy_bias > FEW_INDEPENDENT:
             notes.append(f"{at}: too few states: the entropy is too low by {d.entropy_bias:.2f} nat or more")
     return notes

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from frustra.analysis.decorrelation import independent_of
+from frustra.analysis.decorrelation import Decorrelation, independent_of
 from frustra.analysis.level_columns import OPTIONAL, WANTED, chosen_rows, column_of, levels_from
 from frustra.analysis.levels import Levels, LevelTable
 from frustra.arrays import Array, IntArray
@@ -20,6 +20,9 @@ MOST_PLACED = 2_000_000
 
 LEAST_GROUPS = 8
 """Groups of snapshots that are left for the errors, however alike the snapshots are."""
+
+FROZEN = "no ion changed its site in any run: the errors are those of one arrangement"
+SHORT = "the run is too short to tell when its snapshots are independent; the errors are lower bounds"
 
 NOT_PARQUET = "a state table or a text does not tell it; give the folder of a run"
 
@@ -174,19 +177,58 @@ def _framed(levels: Levels, ions: int) -> Levels:
 
 
 def _blocked(table: LevelTable, columns: Mapping[str, Cells]) -> LevelTable:
-    """Return the levels with snapshots counting as one that hold the same arrangement of ions."""
-    needed = ("temperature", "run", "time", "snapshot", "place", "energy")
-    if any(not isinstance(columns.get(name), np.ndarray) for name in needed):
+    """Return the levels with neighbouring snapshots counting as one that hold the same arrangement of ions.
+
+    How long they do is told by the places of the ions; where these are not known, or too many, by the mean
+    energies of the snapshots.
+    """
+    if any(one.frame is None for one in table.levels):
         return table
-    found = independent_of({name: np.asarray(columns[name]) for name in needed})
+    needed = ("temperature", "run", "time", "snapshot", "place", "energy")
+    if all(isinstance(columns.get(name), np.ndarray) for name in needed):
+        return _with_blocks(table, independent_of({name: np.asarray(columns[name]) for name in needed}))
+    run = columns.get("run")
+    temperature = np.asarray(columns["temperature"])
+    runs = [
+        run[temperature == one.temperature] if isinstance(run, np.ndarray) else np.zeros(len(one), np.int64)
+        for one in table.levels
+    ]
+    return blocked_by_energy(table, runs)
+
+
+def blocked_by_energy(table: LevelTable, runs: Sequence[IntArray]) -> LevelTable:
+    """Return the levels with neighbouring snapshots counting as one whose mean energies are alike.
+
+    Parameters
+    ----------
+    table
+        Its snapshots must be known.
+    runs
+        For each temperature (n,) the independent run of every state.
+    """
+    found = {}
+    for one, run in zip(table.levels, runs, strict=True):
+        frame = np.asarray(one.frame)
+        count = np.bincount(frame)
+        of_frame = np.zeros(len(count), dtype=np.int64)
+        of_frame[frame] = run
+        number = np.arange(len(count))
+        found |= independent_of({
+            "temperature": np.full(len(count), one.temperature), "run": of_frame,
+            "time": number.astype(float), "snapshot": number, "place": np.full(len(count), -1),
+            "energy": np.bincount(frame, one.energy) / count,
+        })  # fmt: skip
+    return _with_blocks(table, found)
+
+
+def _with_blocks(table: LevelTable, found: Mapping[float, Decorrelation]) -> LevelTable:
     blocks, notes = [], []
     for one in table.levels:
         told, most = found[one.temperature], max(1, (one.snapshots or 1) // LEAST_GROUPS)
-        wanted = int(np.ceil(told.inefficiency - 0.1))
+        wanted = int(np.ceil(told.inefficiency - 0.1))  # a tenth of a snapshot is no block
         blocks.append(min(wanted, most))
-        if told.is_lower_bound or wanted > most:
-            why = "no ion changed its site" if told.frozen else "the run is too short to tell when its snapshots are independent"
-            notes.append(f"{one.temperature:g} K: {why}; the errors are lower bounds")
+        if told.longest > 1 and (told.is_lower_bound or wanted > most):
+            notes.append(f"{one.temperature:g} K: {FROZEN if told.frozen else SHORT}")
     return replace(table.with_blocks(blocks), notes=(*table.notes, *notes))
 
 
@@ -213,13 +255,26 @@ def levels_of_texts(files: Mapping[float, Sequence[Path]], choice: DoasChoice) -
     tables = {name: _table_of_texts(name, read, frames) for name in order}
     table = tables.pop(specie)
     if not choice.ions:
-        told = "snapshots are not known: errors come from 32 consecutive parts; --ions tells them"
+        told = "the snapshots are not known: errors come from 32 consecutive parts; --ions tells them"
         table = replace(table, notes=(told,))
+    elif all(one.frame is not None for one in table.levels):
+        table = blocked_by_energy(table, [_runs(read[t], specie) for t in table.temperatures])
+        tables = {k: t.with_blocks(_blocks(t, table)) for k, t in tables.items()}
     source = ", ".join(f"{t:g}={p}" for t, mine in sorted(paths.items()) for p in mine)
     return MaterialLevels(
-        "text", source, table, {k: t for k, t in tables.items() if t is not None},
+        "text", source, table, tables,
         no_framework="the files hold no other element", no_relaxed=NOT_PARQUET, order=order,
     )  # fmt: skip
+
+
+def _runs(parts: Sequence[Mapping[str, Array]], specie: str) -> IntArray:
+    """Return which file each energy comes from."""
+    return np.repeat(np.arange(len(parts)), [len(part[specie]) for part in parts])
+
+
+def _blocks(table: LevelTable, mobile: LevelTable) -> list[int]:
+    known = {one.temperature: one.block for one in mobile.levels}
+    return [known.get(one.temperature, 1) for one in table.levels]
 
 
 Texts = Mapping[float, Sequence[Mapping[str, Array]]]

@@ -12,7 +12,7 @@ from frustra.analysis.density import Density, Share
 from frustra.analysis.markers import Marker
 from frustra.errors import AnalysisError
 from frustra.stats import Estimate
-from frustra.surveys.doas import Doas, verdict
+from frustra.surveys.doas import Doas, described, verdict
 from frustra.surveys.values import Record, Value, known, value_of
 from frustra.units import BOLTZMANN
 
@@ -74,6 +74,9 @@ class DoasAtResult(Metrics):
     band_width_eV: float = Field(description="width that is left when the classes' means are taken away")
     band_width_error_eV: float | None = Field(description="its error")
     bands: list[BandResult] = Field(description="peaks that stand out of the noise, fitted together")
+    bands_describe: float = Field(
+        description="overlap of the density with the bands' Gaussians: 1 if they describe it"
+    )
     classes: list[ClassResult] = Field(description="each class that has a state")
     density_per_eV: list[float] = Field(description="states per ion and eV in the bins; its integral is one")
     kernel_density_per_eV: list[float] | None = Field(description="at `kernel.energy_eV`; null without --kde")
@@ -277,6 +280,7 @@ def _at(doas: Doas, number: int) -> DoasAtResult:
         "near_median_error": known(d.near_median.std),
         **_with_error("band_width", "eV", width),
         "bands": [_band(b) for b in d.bands],
+        "bands_describe": described(d),
         "classes": [_class(name, share, d) for name, share in d.shares.items()],
         "density_per_eV": d.total.tolist(),
         "kernel_density_per_eV": doas.kernel.density[number].tolist() if doas.kernel else None,

@@ -61,7 +61,14 @@ def _headline(r: DoasResult) -> str:
 
 
 def _table(title: str, *heads: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, title=title, title_justify="left", title_style="")
+    table = Table(
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+        title=title,
+        title_justify="left",
+        title_style="",
+    )
     for head in heads:
         table.add_column(head, justify="right", no_wrap=True)
     return table
