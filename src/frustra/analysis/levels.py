@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from frustra.analysis.classes import classes_by
+from frustra.analysis.decorrelation import block_length
 from frustra.arrays import Array, IntArray
 from frustra.errors import AnalysisError, DataError
 from frustra.states import StateTable
@@ -138,8 +139,10 @@ def levels_of(states: StateTable, by: str = "site", quantiles: int = 4) -> Level
     found = []
     for temperature in states.temperatures:
         rows = np.flatnonzero(states["temperature"] == temperature)
-        frame = states.select(rows).frames
-        found.append(Levels(temperature, states["energy"][rows], classes.number[rows], frame))
+        part = states.select(rows)
+        found.append(
+            Levels(temperature, part["energy"], classes.number[rows], part.frames, block_length(part))
+        )
     specie = str(states["element"][0])
     return LevelTable(specie, tuple(found), by, classes.names, classes.ordered)
 

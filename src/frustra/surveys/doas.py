@@ -288,8 +288,8 @@ def _notes(found: MaterialLevels, densities: Sequence[Density]) -> list[str]:
             notes.append(f"{at}: a single snapshot, so that no error is known")
         if described(d) < DESCRIBED:
             notes.append(
-                f"{at}: the bands describe {100 * described(d):.0f} % of the states; others are no Gaussians, "
-                "or their peaks do not stand out of the noise"
+                f"{at}: the bands describe {100 * described(d):.0f} % of the states; the others are not "
+                "Gaussian, or their peaks do not stand out of the noise"
             )
         if d.entropy_bias > FEW_INDEPENDENT:
             notes.append(f"{at}: too few states: the entropy is too low by {d.entropy_bias:.2f} nat or more")
