@@ -1,5 +1,6 @@
 """Other ions and other potentials: F in CaF2 with a classical pair potential, groups in an argyrodite."""
 
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,13 @@ def test_per_atom_energies_of_a_pair_potential_are_half_of_every_bond(
         coulomb = charge * SITE_POTENTIAL[element] * COULOMB / A0 / 2
         mine = energies[crystal.symbols == element]
         np.testing.assert_allclose(mine, coulomb + short[element], atol=1e-3)
+
+
+def test_the_structure_is_what_its_script_makes() -> None:
+    made = runpy.run_path(str(EXAMPLE / "make_structure.py"))["fluorite"]()
+    kept = fr.read_structure(EXAMPLE / "CaF2.cif")
+    assert (made.numbers == kept.numbers).all()
+    np.testing.assert_allclose(made.positions, kept.positions, atol=1e-6)
 
 
 def test_the_crystal_relaxes_to_the_published_lattice_parameter(

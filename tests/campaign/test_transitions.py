@@ -8,7 +8,8 @@ import pytest
 from ase import Atoms
 
 from frustra.campaign import jobs
-from frustra.campaign.jobs import CellJob, Context, RunJob
+from frustra.campaign.jobs import CellJob, Context
+from frustra.campaign.run_job import RunJob
 from frustra.campaign.study import load_study
 from frustra.campaign.transition_results import transitions_found, transitions_result
 from frustra.campaign.transitions import RelaxedHops, relax_hops, sites_of_ground

@@ -162,10 +162,10 @@ def _of_numbers(column: str, unit: str, values: Array | IntArray, quantiles: int
 
 def _distinct(values: Array | IntArray) -> Array | IntArray:
     """Return the different values in rising order; where there are many, some of them."""
-    some: Array | IntArray = np.unique(values[:SAMPLE])
-    if len(some) <= MOST:
-        some = np.unique(values)
-    return some
+    some = values[:SAMPLE]
+    several = len(np.unique(some)) > MOST
+    found: Array | IntArray = np.unique(some if several else values)  # type: ignore[assignment]
+    return found
 
 
 def _bounds(values: Array | IntArray, quantiles: int) -> Array:

@@ -13,18 +13,20 @@ import numpy as np
 
 from frustra.analysis.agreement import Agreement, Pair
 from frustra.analysis.contrasts import Contrast, contrasts_of
+from frustra.analysis.decorrelation import block_length
 from frustra.analysis.density import Density, DensitySettings, densities_of
 from frustra.analysis.levels import LevelTable, levels_of
+from frustra.analysis.spread import ModelNumber, ladder_of
 from frustra.arrays import Array, BoolArray, IntArray
 from frustra.errors import AnalysisError, DataError
 from frustra.states import StateTable
 from frustra.stats import Estimate
 
-TIMES = 2.0
-"""A number is unsure if it is smaller than so many times the models' spread."""
-
 TOTAL = "total energy per ion"
 """Name of the relaxed total energy per mobile ion, above that of the ground state in the same cell."""
+
+RESAMPLED = 200
+"""Resamplings of frames for the errors of what is told of total energies."""
 
 WITHIN = 0.01
 """Part of the states that a class must have at a temperature for its width to be told."""
@@ -44,54 +46,6 @@ class ModelStates:
     the order of temperature, run and snapshot; NaN where nobody knows it."""
     member: bool = True
     """Whether it counts for the spread: the mean of a committee does not beside its members."""
-
-
-@dataclass(frozen=True)
-class Spread:
-    """One number, as several models tell it."""
-
-    values: Array
-    """(models,) the reference first; NaN of a model that does not tell it."""
-    error: float
-    """Statistical standard error of the reference's; NaN where nobody knows it."""
-    members: BoolArray
-    """(models,) which of them count for the spread."""
-
-    @property
-    def value(self) -> float:
-        """What the reference says."""
-        return float(self.values[0])
-
-    @property
-    def spread(self) -> float:
-        """Standard deviation of the models, over n − 1; NaN if one of them does not tell the number."""
-        return float(np.std(self.values[self.members], ddof=1))
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """Lowest and highest value of the models; NaN if one of them does not tell the number."""
-        counted = self.values[self.members]
-        return float(counted.min()), float(counted.max())
-
-    @property
-    def unsure(self) -> bool:
-        """Whether the number does not survive: |value| < 2 × spread, or a spread that is not known."""
-        return not abs(self.value) >= TIMES * self.spread
-
-
-@dataclass(frozen=True)
-class ModelNumber:
-    """A metric at one temperature."""
-
-    name: str
-    temperature: float
-    """K."""
-    unit: str
-    """eV, nat or empty."""
-    at: Spread
-    """The metric itself."""
-    change: Spread | None
-    """The metric less that at the coldest temperature at which all tell it; None at that one."""
 
 
 @dataclass(frozen=True)
@@ -198,13 +152,14 @@ def compare_models(
     energies = np.stack([m.energy[same] for m in models])
     shifts = energies.mean(axis=1) - energies[0].mean()
     aligned = energies - shifts[:, None]
-    table = levels_of(common, by)
+    blocks = [block_length(states.select(states["temperature"] == t)) for t in common.temperatures]
+    table = levels_of(common, by).with_blocks(blocks)  # not those of states with gaps
     tables, zero = _level_tables(table, common, aligned, settings)
     bins = settings.model_copy(update={"zero": "none"})
     densities = [densities_of(t, bins, np.random.default_rng(seed)) for t in tables]
     contrasts = [contrasts_of(t, by, bins, np.random.default_rng(seed)) for t in tables]
     members = np.array([m.member for m in models])
-    totals = _totals(states, models, same, seed, settings.bootstrap)
+    totals = _totals(states, models, same, {one.temperature: one.block for one in table.levels}, seed)
     return ModelComparison(
         names=tuple(m.name for m in models),
         shifts=shifts,
@@ -289,7 +244,7 @@ def _numbers(
         for name, unit, temperature, value in (*_of_densities(of), *_of_contrasts(between)):
             rows = found.setdefault((name, unit), {}).setdefault(temperature, [_UNKNOWN] * len(densities))
             rows[number] = value
-    return [n for (name, unit), rows in found.items() for n in _ladder(name, unit, rows, members)]
+    return [n for (name, unit), rows in found.items() for n in ladder_of(name, unit, rows, members)]
 
 
 _UNKNOWN = Estimate(np.nan, np.nan, np.nan, np.nan)
@@ -325,19 +280,6 @@ def _of_contrasts(contrasts: Sequence[Contrast]) -> list[tuple[str, str, float, 
     return told
 
 
-def _ladder(name: str, unit: str, rows: dict[float, list[Estimate]], members: BoolArray) -> list[ModelNumber]:
-    """Return one metric at all temperatures, with its change from the coldest."""
-    found: list[ModelNumber] = []
-    for temperature, values in sorted(rows.items()):
-        at = Spread(np.array([e.value for e in values]), values[0].std, members)
-        change = None
-        if found:
-            cold = found[0].at
-            change = Spread(at.values - cold.values, float(np.hypot(at.error, cold.error)), members)
-        found.append(ModelNumber(name, temperature, unit, at, change))
-    return found
-
-
 def _states_alike(tables: Sequence[LevelTable], seed: int, samples: int) -> list[Agreement]:
     """Compare the per-atom energies of every pair of models at every temperature."""
     found = []
@@ -358,9 +300,12 @@ class _Totals:
 
 
 def _totals(
-    states: StateTable, models: Sequence[ModelStates], same: BoolArray, seed: int, samples: int
+    states: StateTable, models: Sequence[ModelStates], same: BoolArray, blocks: dict[float, int], seed: int
 ) -> _Totals:
-    """Compare total energies of frames in which every ion stayed under every model."""
+    """Compare total energies of frames in which every ion stayed under every model.
+
+    So many neighbouring frames as `blocks` tells at each temperature count as one in the errors.
+    """
     frame = _frames(states)
     left = np.bincount(frame, ~same, minlength=len(models[0].total)) > 0
     totals = np.stack([m.total for m in models])
@@ -372,15 +317,19 @@ def _totals(
     alike = []
     for t in np.unique(temperature[whole]):
         chosen = totals[:, whole & (temperature == t)]
-        count = chosen.shape[1]
-        error = chosen.std(axis=1, ddof=1) / np.sqrt(count) if count > 1 else np.full(len(models), np.nan)
-        rows[float(t)] = [
-            Estimate.normal(float(m), float(e)) for m, e in zip(chosen.mean(axis=1), error, strict=True)
-        ]
+        group = np.arange(chosen.shape[1]) // blocks[float(t)]
+        rows[float(t)] = [_mean(values, group) for values in chosen]
         for first, second in combinations(range(len(models)), 2):
-            pair = Pair(chosen[first], chosen[second], np.zeros(count, dtype=np.int64), np.arange(count))
-            alike.append(pair.agreement(float(t), (first, second), seed, samples))
-    return _Totals(_ladder(TOTAL, "eV", rows, members), alike)
+            pair = Pair(chosen[first], chosen[second], np.zeros_like(group), group)
+            alike.append(pair.agreement(float(t), (first, second), seed, RESAMPLED))
+    return _Totals(ladder_of(TOTAL, "eV", rows, members), alike)
+
+
+def _mean(values: Array, group: IntArray) -> Estimate:
+    """Return the mean of the frames with the error from the means of groups of them."""
+    means = np.bincount(group, values) / np.bincount(group)
+    error = float(means.std(ddof=1) / np.sqrt(len(means))) if len(means) > 1 else np.nan
+    return Estimate.normal(float(values.mean()), error)
 
 
 def _survivors(states: StateTable, models: Sequence[ModelStates]) -> list[Survivors]:

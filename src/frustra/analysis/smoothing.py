@@ -77,7 +77,7 @@ def bandwidth_of(counts: Array, width: float) -> float:
         return width / 2
     k = int(crossing[0])
     time = float(brentq(excess, trial[k], trial[k + 1]))
-    return max(float(np.sqrt(time)) * size * width, width / 2)
+    return float(max(np.sqrt(time) * size * width, width / 2))
 
 
 def _fixed_point(time: float, states: float, orders: Array, squares: Array) -> float:

@@ -24,7 +24,7 @@ from frustra.campaign.equilibrium import (
     sampling_result,
     sampling_warnings,
 )
-from frustra.campaign.jobs import CellJob, Context, RunJob
+from frustra.campaign.jobs import CellJob, Context
 from frustra.campaign.markers import Evidence, markers_of
 from frustra.campaign.pathway_results import pathways_result
 from frustra.campaign.pathways import Pathways, pathways_of
@@ -39,6 +39,7 @@ from frustra.campaign.results import (
     States,
     TemperatureResult,
 )
+from frustra.campaign.run_job import RunJob
 from frustra.campaign.summaries import (
     agreement_result,
     conductivity,

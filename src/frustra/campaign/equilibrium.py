@@ -18,7 +18,6 @@ from frustra.analysis.equilibrium import (
 from frustra.analysis.sampling import snapshots_needed
 from frustra.arrays import Array
 from frustra.campaign.frames import of_all
-from frustra.campaign.jobs import RunJob
 from frustra.campaign.results import (
     BranchResult,
     LowerState,
@@ -26,6 +25,7 @@ from frustra.campaign.results import (
     SamplingResult,
     TemperatureResult,
 )
+from frustra.campaign.run_job import RunJob
 from frustra.campaign.summaries import finite
 from frustra.io import read_snapshots
 from frustra.snapshots import Snapshots

@@ -13,7 +13,7 @@ from frustra.analysis.rdf.pairs import PairDistribution, pair_distribution
 from frustra.analysis.rdf.peak import first_minimum, peak_width
 from frustra.analysis.transport import Diffusion
 from frustra.arrays import Array
-from frustra.campaign.jobs import RunJob
+from frustra.campaign.run_job import RunJob
 from frustra.errors import AnalysisError
 from frustra.geometry import lattice_type
 from frustra.io import open_trajectory

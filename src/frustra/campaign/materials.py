@@ -9,8 +9,9 @@ import numpy as np
 from ase import Atoms
 
 from frustra.campaign.analyse import charge_of
-from frustra.campaign.jobs import CellJob, Context, Job, Order, RunJob, WalkJob, is_done
+from frustra.campaign.jobs import CellJob, Context, Job, WalkJob, is_done
 from frustra.campaign.results import GroundState
+from frustra.campaign.run_job import Order, RunJob
 from frustra.campaign.study import MaterialSettings, Study
 from frustra.engines.lammps import find_lammps
 from frustra.engines.pairstyle import LammpsPotential

@@ -11,7 +11,7 @@ from frustra.analysis.percolation.record import PercolationSettings
 from frustra.analysis.percolation.states import StatePercolation, percolation_of_states
 from frustra.analysis.residence import Activation, activations_of
 from frustra.analysis.volume.ions import IonDensity, ion_density
-from frustra.campaign.jobs import RunJob
+from frustra.campaign.run_job import RunJob
 from frustra.errors import AnalysisError, FrustraError
 from frustra.io import open_trajectory
 from frustra.sites import Sites

@@ -9,7 +9,7 @@ from frustra.analysis.transitions.balance import Balance
 from frustra.analysis.transitions.joint import Joint
 from frustra.analysis.transitions.shares import Shares
 from frustra.analysis.transitions.survey import TransitionsAt, TransitionSurvey, survey_transitions
-from frustra.campaign.jobs import RunJob
+from frustra.campaign.run_job import RunJob
 from frustra.errors import AnalysisError
 from frustra.io.transitions import read_transitions
 from frustra.surveys.values import Record, Value, sure_value

@@ -20,7 +20,7 @@ ZEROS = {"min": "above the lowest state", "quantile": "above the 1 % quantile", 
 KERNEL = "#7a1f5c"
 
 
-def plot_levels(found: Sequence[Doas]) -> "list[Axes]":
+def plot_densities(found: Sequence[Doas]) -> "list[Axes]":
     """Draw the DOAS of every temperature, hottest on top, one column for each material.
 
     Ticks below the curves are the centres of the bands, dotted lines the Gaussians fitted to them; with a

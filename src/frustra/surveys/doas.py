@@ -26,6 +26,11 @@ FEW_INDEPENDENT = 0.1
 DESCRIBED = 0.9
 """Part of the states that bands must describe, or it is mentioned."""
 
+UNDESCRIBED = (
+    f"the bands describe less than {100 * DESCRIBED:.0f} % of the states; others are not Gaussian, or their "
+    "peaks do not stand out of the noise"
+)
+
 MERGED_FROM = 0.01
 """Part of the states that a class must hold to be told of in the summary."""
 
@@ -189,7 +194,7 @@ def survey_doas(
         densities=tuple(densities),
         between_classes=tuple(contrasts_from(found.table.names, tallies)),
         between_temperatures=tuple(temperature_contrasts_from(tallies)),
-        sublattice=_sublattice(found.table, settings),
+        sublattice=sublattice_of(found.table, settings),
         framework={name: tuple(densities_of(t, settings)) for name, t in found.framework.items()},
         kernel=_kernel(tallies, kernel) if kernel and kernel.wanted else None,
         onset=_onset(found, densities, "entropy"),
@@ -198,7 +203,7 @@ def survey_doas(
     )
 
 
-def _sublattice(table: LevelTable, settings: DensitySettings) -> tuple[Density, ...] | AnalysisError:
+def sublattice_of(table: LevelTable, settings: DensitySettings) -> tuple[Density, ...] | AnalysisError:
     """Return the distribution of summed energies per ion, one state for each snapshot."""
     try:
         levels = tuple(_summed(one) for one in table.levels)
@@ -287,10 +292,7 @@ def _notes(found: MaterialLevels, densities: Sequence[Density]) -> list[str]:
         if d.groups < 2:
             notes.append(f"{at}: a single snapshot, so that no error is known")
         if described(d) < DESCRIBED:
-            notes.append(
-                f"{at}: the bands describe {100 * described(d):.0f} % of the states; the others are not "
-                "Gaussian, or their peaks do not stand out of the noise"
-            )
+            notes.append(f"{at}: {UNDESCRIBED}")
         if d.entropy_bias > FEW_INDEPENDENT:
             notes.append(f"{at}: too few states: the entropy is too low by {d.entropy_bias:.2f} nat or more")
     return notes

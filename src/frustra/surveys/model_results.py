@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from frustra.analysis.agreement import Agreement
-from frustra.analysis.model_error import ModelComparison, ModelNumber, Spread
+from frustra.analysis.model_error import ModelComparison
+from frustra.analysis.spread import ModelNumber, Spread
 from frustra.surveys.values import Record, Value, known, value_of
 
 
