@@ -5,8 +5,8 @@
 `relaxation`: relaxed snapshots per second of processor time and force calls per snapshot. The other code
 relaxes every frame with a new calculator and ASE's BFGS, whose Hessian is dense. Here both get forces from
 the same LAMMPS that stays alive, so that a force call costs the same; the processor time of LAMMPS is
-included. Above `--whole` atoms only `--steps` steps of BFGS are made, as all would take hours; its time for
-a frame is then given for as many calls as it needed at 240 atoms, which is no more than a lower bound.
+included. Above `--whole` atoms only `--steps` steps of BFGS are made, as all would take hours. What a frame
+would take is then told for as many steps as were needed at 240 atoms: a supposition, and marked as such.
 
 Everything uses one thread. Times are of the processor, so that other work on the machine disturbs little.
 """
@@ -168,15 +168,15 @@ def in_new_process(way: str, path: Path, count: int, steps: int, fmaxes: Sequenc
     return [Row(**row) for row in json.loads(told.splitlines()[-1])]
 
 
-def _bounded(row: Row, before: Sequence[Row]) -> Row:
-    """Note how long a frame takes at least, where only some steps were made."""
+def _supposed(row: Row, before: Sequence[Row]) -> Row:
+    """Note how long a frame would take, where only some steps were made, with as many as a smaller one."""
     same = [r for r in before if r.way == row.way and r.fmax == row.fmax and not r.note]
     if not row.note or not same:
         return row
     steps = same[0].force_calls - 1
-    least = row.seconds / (row.force_calls - 1) * steps
+    whole = row.seconds / (row.force_calls - 1) * steps
     return replace(
-        row, note=f"{row.note}; at least {least:.0f} s in {steps:.0f} steps, as at {same[0].atoms}"
+        row, note=f"{row.note}; {whole:.0f} s if it takes {steps:.0f}, as at {same[0].atoms} atoms"
     )
 
 
@@ -190,7 +190,7 @@ def relaxation(asked: argparse.Namespace) -> list[Row]:
             few = asked.frames if atoms == min(CELLS) else 1  # a frame takes minutes
             theirs = (few, 1000, FMAXES) if atoms <= asked.whole else (1, asked.steps, FMAXES[-1:])
             for way, count, *limits in (("frustra", asked.frames, 1000, FMAXES), ("ASE BFGS", *theirs)):
-                found = [_bounded(row, rows) for row in in_new_process(way, path, count, *limits)]
+                found = [_supposed(row, rows) for row in in_new_process(way, path, count, *limits)]
                 rows += found
                 print("\n".join(_told(row) for row in found), flush=True)
     return rows

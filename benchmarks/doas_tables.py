@@ -4,9 +4,9 @@
 
 The table is a Parquet file of six temperatures, snapshots of 1000 ions, and three kinds of site. `reading` is
 the file to columns, `levels` columns to levels (classes, snapshots, temperatures, blocks), `counting` levels
-to counts in narrow bins with 200 resamplings, `metrics` counts to everything that `frustra doas` tells: means,
-quantiles, entropies, bands and overlaps, all with errors, and the sublattice energies. Starting Python is not
-counted. Each size is done in a process of its own; the best of `--repeat` is told.
+to counts in narrow bins with 200 resamplings, `metrics` counts to everything that `frustra doas` tells:
+means, quantiles, entropies, bands and overlaps, all with errors, and the sublattice energies. Starting Python
+is not counted. Each size is done in a process of its own; the best of `--repeat` is told.
 """
 
 import argparse
@@ -113,7 +113,7 @@ def main() -> None:
                 make(path, states)
             command = [sys.executable, __file__, "one", str(path)]
             told = [
-                json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+                json.loads(subprocess.run(command, check=True, capture_output=True).stdout)  # noqa: S603 - ourselves
                 for _ in range(asked.repeat)
             ]
             found[states] = min(told, key=lambda one: one["all"])

@@ -92,7 +92,8 @@ ANSWERS: dict[str, type[BaseModel]] = {
 NOTES = {
     "density": "`temperatures`\n"
     "holds one such record each; where there is a single one, its keys stand beside it as well.",
-    "doas": "It is\ndefined in [doas.md](../doas.md). Of several materials `materials` holds one such record each.",
+    "doas": "It is\n"
+    "defined in [doas.md](../doas.md). Of several materials `materials` holds one such record each.",
 }
 """What a page says besides."""
 

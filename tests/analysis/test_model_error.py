@@ -147,6 +147,14 @@ def test_a_number_is_unsure_below_twice_the_spread_and_sure_from_there_on() -> N
     assert Spread(np.array([5.0, np.nan, 5.0]), 0.1, members).unsure
 
 
+def test_a_gap_of_the_other_sign_has_an_error_like_any_other() -> None:
+    table = two_levels(9, gap=-0.1)
+    found = compare_models(table, [model(name, table, table["energy"]) for name in ("own", "twin")], QUICK)
+    gap = number(found, "gap oct → tet").at
+    assert gap.value == pytest.approx(-0.1, abs=0.01)
+    assert 0 < gap.error < 0.01
+
+
 def test_the_mean_of_a_committee_does_not_count_beside_its_members() -> None:
     table = two_levels(3)
     tet = table["site"] == "tet"

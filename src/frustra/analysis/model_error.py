@@ -43,7 +43,7 @@ class ModelStates:
     """(rows,) whether the state is the same one under this model: its frame converged, and the ion stayed."""
     total: Array
     """(frames,) relaxed total energy per mobile ion above that of the ground state in the same cell, eV, in
-    the order of temperature, run and snapshot; NaN where nobody knows it."""
+    the order of temperature, run and snapshot; NaN of one that did not converge."""
     member: bool = True
     """Whether it counts for the spread: the mean of a committee does not beside its members."""
 
@@ -271,13 +271,17 @@ def _of_contrasts(contrasts: Sequence[Contrast]) -> list[tuple[str, str, float, 
     for c in contrasts:
         first, second = sorted((c.first, c.second))
         t, pair = c.temperatures[0], f"{first} → {second}"
-        turned = -1.0 if first == c.second else 1.0
+        gap = c.gap if first == c.first else _turned(c.gap)
         told += [
-            (f"gap {pair}", "eV", t, c.gap.scaled(turned)),
+            (f"gap {pair}", "eV", t, gap),
             (f"overlap {pair}", "", t, c.overlap),
             (f"tail gap {pair}", "eV", t, c.tail_gap),
         ]
     return told
+
+
+def _turned(e: Estimate) -> Estimate:
+    return Estimate(-e.value, e.std, -e.high, -e.low)
 
 
 def _states_alike(tables: Sequence[LevelTable], seed: int, samples: int) -> list[Agreement]:
@@ -302,25 +306,29 @@ class _Totals:
 def _totals(
     states: StateTable, models: Sequence[ModelStates], same: BoolArray, blocks: dict[float, int], seed: int
 ) -> _Totals:
-    """Compare total energies of frames in which every ion stayed under every model.
+    """Compare total energies: their means, and frame by frame where every ion stayed under every model.
 
     So many neighbouring frames as `blocks` tells at each temperature count as one in the errors.
     """
     frame = _frames(states)
     left = np.bincount(frame, ~same, minlength=len(models[0].total)) > 0
     totals = np.stack([m.total for m in models])
-    whole = ~left & np.isfinite(totals).all(axis=0)
-    temperature = np.zeros(len(whole))
+    known = np.asarray(np.isfinite(totals).all(axis=0))
+    temperature = np.zeros(len(known))
     temperature[frame] = states["temperature"]
     members = np.array([m.member for m in models])
     rows: dict[float, list[Estimate]] = {}
     alike = []
-    for t in np.unique(temperature[whole]):
-        chosen = totals[:, whole & (temperature == t)]
-        group = np.arange(chosen.shape[1]) // blocks[float(t)]
-        rows[float(t)] = [_mean(values, group) for values in chosen]
+    for t in np.unique(temperature[known]):
+        of_all = totals[:, known & (temperature == t)]
+        block = np.arange(of_all.shape[1]) // blocks[float(t)]
+        rows[float(t)] = [_mean(values, block) for values in of_all]
+        whole = totals[:, known & ~left & (temperature == t)]
+        if not whole.size:
+            continue
+        group = np.arange(whole.shape[1]) // blocks[float(t)]
         for first, second in combinations(range(len(models)), 2):
-            pair = Pair(chosen[first], chosen[second], np.zeros_like(group), group)
+            pair = Pair(whole[first], whole[second], np.zeros_like(group), group)
             alike.append(pair.agreement(float(t), (first, second), seed, RESAMPLED))
     return _Totals(ladder_of(TOTAL, "eV", rows, members), alike)
 

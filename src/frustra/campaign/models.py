@@ -298,8 +298,12 @@ def _table(run: RunSnapshots, parts: Sequence[Snapshots], sites: Sites | None) -
 
 
 def _totals(parts: Sequence[Snapshots], ions: int) -> Array:
-    """Return the energy of every frame above the first of its temperature, the ground state, per ion."""
-    return np.concatenate([(p.energies[1:] - p.energies[0]) / ions for p in parts])
+    """Return the energy of every frame above the first of its temperature, the ground state, per ion.
+
+    NaN where one of them did not converge.
+    """
+    above = [np.where(p.converged & p.converged[0], p.energies - p.energies[0], np.nan) for p in parts]
+    return np.concatenate([energy[1:] / ions for energy in above])
 
 
 def _told(run: RunSnapshots, potential: Potential, found: Snapshots) -> ModelWork:

@@ -227,7 +227,7 @@ def _draw(
 ) -> None:
     if not (plot or sublattice or framework):
         return
-    from frustra.plots.doas import plot_framework, plot_densities, plot_sublattice  # noqa: PLC0415
+    from frustra.plots.doas import plot_densities, plot_framework, plot_sublattice  # noqa: PLC0415
 
     for path, draw in ((plot, plot_densities), (sublattice, plot_sublattice), (framework, plot_framework)):
         if path is not None:

@@ -18,6 +18,10 @@ from frustra.states import Cells, Coded
 MOST_PLACED = 2_000_000
 """States up to which it is asked how long their snapshots remember the places of the ions."""
 
+LENGTHS = 3.0
+"""Blocks of g snapshots, the statistical inefficiency, are still alike: errors from them are a quarter too
+small. From blocks three times as long they are a tenth too small."""
+
 LEAST_GROUPS = 8
 """Groups of snapshots that are left for the errors, however alike the snapshots are."""
 
@@ -206,7 +210,7 @@ def blocked_by_energy(table: LevelTable, runs: Sequence[IntArray]) -> LevelTable
     runs
         For each temperature (n,) the independent run of every state.
     """
-    found = {}
+    found: dict[float, Decorrelation] = {}
     for one, run in zip(table.levels, runs, strict=True):
         frame = np.asarray(one.frame)
         count = np.bincount(frame)
@@ -225,7 +229,7 @@ def _with_blocks(table: LevelTable, found: Mapping[float, Decorrelation]) -> Lev
     blocks, notes = [], []
     for one in table.levels:
         told, most = found[one.temperature], max(1, (one.snapshots or 1) // LEAST_GROUPS)
-        wanted = int(np.ceil(told.inefficiency - 0.1))  # a tenth of a snapshot is no block
+        wanted = int(np.ceil(1 + LENGTHS * (told.inefficiency - 1) - 0.3))  # a little memory is no block
         blocks.append(min(wanted, most))
         if told.longest > 1 and (told.is_lower_bound or wanted > most):
             notes.append(f"{one.temperature:g} K: {FROZEN if told.frozen else SHORT}")

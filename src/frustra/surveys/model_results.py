@@ -62,7 +62,8 @@ class ModelsAtResult(Record):
     numbers: list[NumberResult] = Field(description="every metric, with the spread of the models")
     states: list[AgreementResult] = Field(description="per-atom energies, state by state, of every pair")
     totals: list[AgreementResult] = Field(
-        description="relaxed total energies per mobile ion, frame by frame: free of how a model shares out"
+        description="relaxed total energies per mobile ion, which no model shares out, of frames all of "
+        "whose ions stayed"
     )
     bands_eV: list[list[float]] = Field(description="centres of the bands that each model shows")
     edges_eV: list[float] = Field(description="of the bins, above the zero")
