@@ -300,7 +300,7 @@ function mark(i) {
   const body = document.createElement("tbody");
   let line;
   data.columns.filter(varies).forEach((c, k) => {
-    if (k % 2 === 0) line = body.insertRow();
+    if (k % 3 === 0) line = body.insertRow();
     const v = value(c.name, i);
     line.insertCell().textContent = c.title;
     line.insertCell().textContent = v === null ? "–" : `${v} ${c.unit}`;

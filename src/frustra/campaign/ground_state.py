@@ -31,7 +31,7 @@ from frustra.sites import coordination_in, sites_of
 from frustra.structures import indices_of
 from frustra.units import BOLTZMANN
 
-TRIAL_FORCE_CALLS = 25
+TRIAL_FORCE_CALLS = 15
 """Force calls that one trial move usually takes; only the estimate of the time uses it."""
 
 _BATCH = 8  # trial moves relaxed in one call of LAMMPS

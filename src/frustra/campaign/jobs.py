@@ -29,10 +29,10 @@ from frustra.io import (
 )
 from frustra.structures import anions_of, fingerprint
 
-FRAME_FORCE_CALLS = 50
+FRAME_FORCE_CALLS = 15
 """Force calls that relaxing one frame usually takes; only the estimate of the time uses it."""
 
-VERSIONS = {"walk": 2, "cell": 1, "md": 1, "snapshots": 2, "transitions": 1}
+VERSIONS = {"walk": 3, "cell": 1, "md": 1, "snapshots": 2, "transitions": 1}
 """Versions of the steps' code: raise one when a change alters the step's outcome, and it is done anew."""
 
 

@@ -35,8 +35,7 @@ def plot_densities(found: Sequence[Doas]) -> "list[Axes]":
                 ax.plot(MEV * one.kernel.energy, one.kernel.density[number], color=KERNEL, lw=0.9)
         axes[-1].set_xlabel(f"Energy of {one.table.specie} {ZEROS[one.settings.zero]} (meV)")
         if one.kernel is not None:
-            text = f"kernel density, bandwidth {MEV * one.kernel.bandwidth:.3g} meV"
-            axes[0].text(0.015, 0.92, text, transform=axes[0].transAxes, va="top", fontsize=8, color=KERNEL)
+            _tell_bandwidth(axes[0], one.kernel.bandwidth)
     return [ax for axes in drawn for ax in axes]
 
 
@@ -88,11 +87,11 @@ def _columns(
     from matplotlib.figure import Figure
 
     rows = max(len(d) for d in densities)
-    height = 0.9 + 1.0 * rows
+    height = 1.05 + 1.0 * rows
     figure = Figure(figsize=(0.6 + 3.4 * len(densities), height))
     grid = figure.subplots(rows, len(densities), squeeze=False, sharex="col")
     figure.subplots_adjust(
-        left=0.05, right=0.98, bottom=0.5 / height, top=1 - 0.35 / height, hspace=0, wspace=0.06
+        left=0.05, right=0.98, bottom=0.5 / height, top=1 - 0.5 / height, hspace=0, wspace=0.06
     )
     figure.supylabel("Density of atomistic states", fontsize=9.5, x=0.005)
     drawn = []
@@ -104,8 +103,17 @@ def _columns(
         _show_all(axes, mine, 0.45)  # narrow: the text stands beside the states
         axes[0].set_title(name, fontsize=9.5)
         if legend_of(mine):
-            axes[0].legend(handles=legend_of(mine), loc="upper left", fontsize=7)
+            axes[-1].legend(handles=legend_of(mine), loc="center", fontsize=7)
     return drawn
+
+
+def _tell_bandwidth(ax: "Axes", bandwidth: float) -> None:
+    """Tell the bandwidth (eV) of a kernel density: in the title where there is one."""
+    text = f"kernel density, bandwidth {MEV * bandwidth:.3g} meV"
+    if ax.get_title():
+        ax.set_title(f"{ax.get_title()}\n{text}", fontsize=8.5)
+    else:
+        ax.text(0.015, 0.92, text, transform=ax.transAxes, va="top", fontsize=8, color=KERNEL)
 
 
 def _show_all(axes: "Sequence[Axes]", densities: Sequence[Density], right: float = 0.1) -> None:
