@@ -92,8 +92,8 @@ class Study(Settings):
     specie: str = Field("Li", description="the mobile element")
     anions: tuple[str, ...] | None = Field(
         None,
-        description="elements whose polyhedra are the sites; by default all anions of the framework. Where the "
-        "mobile ion is an anion itself, name its cations",
+        description="elements whose polyhedra are the sites; by default all anions of the framework. Where "
+        "the mobile ion is an anion itself, name its cations",
     )
     seed: int = Field(1, ge=1, description="every random number of the run follows from it")
     potential: PotentialSettings = PotentialSettings()
