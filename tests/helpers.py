@@ -133,6 +133,12 @@ def snapshots(atoms: Atoms, frames: int = 3, energies: np.ndarray | None = None,
     return Snapshots(**{**fields, **changes})
 
 
+def _places(frames: int, ions: int) -> np.ndarray:
+    """Return sites that forget from snapshot to snapshot who was where."""
+    rng = np.random.default_rng(0)
+    return np.concatenate([rng.permutation(3 * ions)[:ions] for _ in range(frames)] or [np.zeros(0, int)])
+
+
 def states(energies: np.ndarray, temperature: float = 300.0, **changes: Any) -> StateTable:
     """Return a table of octahedral Li from energies (snapshots, ions)."""
     frames, ions = energies.shape
@@ -148,7 +154,7 @@ def states(energies: np.ndarray, temperature: float = 300.0, **changes: Any) -> 
         "energy": energies.ravel(),
         "site": np.full(rows, "oct"),
         "coordination": np.full(rows, 6),
-        "place": np.tile(np.arange(ions), frames),
+        "place": _places(frames, ions),
         "label": np.full(rows, "oct"),
         "layer": np.full(rows, -1),
         **{f"{what}_{kind}": np.zeros(rows, int) for what in ("near", "vacant") for kind in SITE_KINDS},

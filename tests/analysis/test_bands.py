@@ -62,6 +62,18 @@ def test_separate_bands_have_the_means_and_deviations_of_their_states(seed: int,
         assert band.weight.value == pytest.approx(1 / count, abs=0.001)
 
 
+def test_a_broad_band_of_few_states_is_found_beside_two_sharp_ones() -> None:
+    number = np.repeat([0, 1, 2], [24, 30, 6])
+    centres, widths = np.array([0.0, 0.02, 0.3]), np.array([0.001, 0.001, 0.04])
+    found = []
+    for seed in range(20):
+        noise = np.random.default_rng(seed).normal(size=(20, 60))
+        found.append(bands(centres[number] + widths[number] * noise))
+    assert np.mean([len(b) == 3 for b in found]) >= 0.9
+    weights = [b[2].weight.value for b in found if len(b) == 3]
+    assert np.mean(weights) == pytest.approx(0.1, abs=0.005)
+
+
 def test_one_broad_band_is_one_band_however_noisy() -> None:
     counts = [
         len(bands(0.05 * np.random.default_rng(seed).normal(size=(20, 30)), samples=50)) for seed in range(40)

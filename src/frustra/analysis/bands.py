@@ -4,15 +4,18 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy.signal import find_peaks
 
 from frustra.analysis.smoothing import bandwidth_of, smoothed
 from frustra.analysis.tally import Tally, estimate
 from frustra.arrays import Array, IntArray
 from frustra.stats import Estimate
 
-SIGNIFICANT = 3.0
+SIGNIFICANT = 4.0
 """A peak stands out of the noise if it rises above the valley beside it by so many standard errors."""
+
+SCALES = (1, 2, 4, 8)
+"""Peaks are looked for in kernel densities of the best bandwidth and of so many times it: a broad band of few
+states stands out of the noise only where that is smoothed away."""
 
 RESAMPLED = 50
 """Resamplings to which the fit is repeated for its errors."""
@@ -36,10 +39,10 @@ class Band:
 def bands_of(tally: Tally) -> tuple[Band, ...]:
     """Return the bands of the states of one class, in order of energy.
 
-    Peaks are maxima of the kernel density (bandwidth by Botev's rule, at least half a bin) that rise above
-    the higher of the valleys to both sides by three standard errors, from the resamplings. As many Gaussians
-    as peaks are then fitted to all states by maximum likelihood. Errors come from the same fit to
-    resamplings; they do not tell of peaks that were missed.
+    Peaks are maxima of the kernel density (bandwidth by Botev's rule, at least half a bin, and some multiples
+    of it) that rise above the higher of the valleys to both sides by four standard errors, from the
+    resamplings. As many Gaussians as peaks are then fitted to all states by maximum likelihood. Errors come
+    from the same fit to resamplings; they do not tell of peaks that were missed. A shoulder is no peak.
 
     Parameters
     ----------
@@ -65,26 +68,33 @@ def bands_of(tally: Tally) -> tuple[Band, ...]:
 
 def _peaks(counts: Array, bandwidth: float, narrow: float) -> tuple[IntArray, IntArray]:
     """Return the narrow bins of the peaks that stand out, and those of the lowest point between them."""
+    kept: list[int] = []
+    for scale in SCALES:
+        apart = 2 * scale * bandwidth / narrow
+        found = _standing_out(counts, scale * bandwidth, narrow)
+        kept += [p for p in found if all(abs(p - k) > apart for k in kept)]
+    density = smoothed(counts[0], bandwidth, narrow)
+    peaks = np.sort(np.array(kept or [int(density.argmax())], dtype=np.int64))
+    valleys = [int(a + density[a:b].argmin()) for a, b in pairwise(peaks.tolist())]
+    return peaks, np.array(valleys, dtype=np.int64)
+
+
+def _standing_out(counts: Array, bandwidth: float, narrow: float) -> list[int]:
+    """Return the narrow bins of the maxima of one kernel density that stand out of the noise."""
+    from scipy.signal import find_peaks  # noqa: PLC0415 - takes a second
+
     edge = int(np.ceil(4 * bandwidth / narrow))
-    padded = np.pad(counts, ((0, 0), (edge, edge)))
-    density = smoothed(padded, bandwidth, narrow)
+    density = smoothed(np.pad(counts, ((0, 0), (edge, edge))), bandwidth, narrow)
     first = density[0]
     found, told = find_peaks(first, prominence=1e-6 * first.max())
-    base = np.where(
-        first[told["left_bases"]] > first[told["right_bases"]], told["left_bases"], told["right_bases"]
-    )
-    heights = density[:, found] - density[:, base]
-    states = counts[0].sum()
+    left, right = told["left_bases"], told["right_bases"]
+    heights = density[:, found] - density[:, np.where(first[left] > first[right], left, right)]
     # at least the noise of counting: resamplings of a few snapshots may all be alike
-    noise = np.sqrt(first[found] / (2 * np.sqrt(np.pi) * bandwidth * states))
+    noise = np.sqrt(first[found] / (2 * np.sqrt(np.pi) * bandwidth * counts[0].sum()))
     if len(density) > 1:
         noise = np.maximum(heights[1:].std(axis=0, ddof=1), noise)
-    kept = found[heights[0] > SIGNIFICANT * noise]
-    if not len(kept):
-        kept = np.array([int(first.argmax())])
-    between = [int(a + first[a:b].argmin()) for a, b in pairwise(kept)]
-    last = counts.shape[1] - 1
-    return np.clip(kept - edge, 0, last), np.clip(np.array(between, dtype=np.int64) - edge, 0, last)
+    kept = found[heights[0] > SIGNIFICANT * noise] - edge
+    return [int(p) for p in np.clip(kept, 0, counts.shape[1] - 1)]
 
 
 def _start(counts: Array, energy: Array, peaks: IntArray, valleys: IntArray, least: float) -> Array:

@@ -31,7 +31,7 @@ __all__ = [
 LOW_QUANTILE = 0.01
 """The quantile of all states that is the zero of energy where `zero = "quantile"`."""
 
-MOST_BINS = 100_000
+MOST_BINS = 20_000
 """More bins than this are a mistake in the width, or energies that do not belong together."""
 
 

@@ -3,20 +3,26 @@
 They come from a StateTable, or from anything else that holds energies of relaxed frames.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
 from frustra.analysis.classes import classes_by
-from frustra.analysis.decorrelation import block_length
+from frustra.analysis.decorrelation import Decorrelation, independent_snapshots
 from frustra.arrays import Array, IntArray
 from frustra.errors import AnalysisError, DataError
 from frustra.states import StateTable
 
 MOST_GROUPS = 256
 """Groups of neighbouring snapshots into which a temperature is divided for the bootstrap at most."""
+
+LEAST_GROUPS = 8
+"""Groups of snapshots that are left for the errors, however alike the snapshots are."""
+
+FROZEN = "no ion changed its site in any run: the errors are those of one arrangement"
+SHORT = "the run is too short to tell when its snapshots are independent; the errors are lower bounds"
 
 PARTS = 32
 """Parts of a file, in its order, that count as independent where nobody knows its snapshots."""
@@ -139,12 +145,36 @@ def levels_of(states: StateTable, by: str = "site", quantiles: int = 4) -> Level
     found = []
     for temperature in states.temperatures:
         rows = np.flatnonzero(states["temperature"] == temperature)
-        part = states.select(rows)
         found.append(
-            Levels(temperature, part["energy"], classes.number[rows], part.frames, block_length(part))
+            Levels(temperature, states["energy"][rows], classes.number[rows], states.select(rows).frames)
         )
-    specie = str(states["element"][0])
-    return LevelTable(specie, tuple(found), by, classes.names, classes.ordered)
+    table = LevelTable(str(states["element"][0]), tuple(found), by, classes.names, classes.ordered)
+    return blocked(table, independent_snapshots(states))
+
+
+def blocked(table: LevelTable, found: Mapping[float, Decorrelation]) -> LevelTable:
+    """Return the levels with neighbouring snapshots counting as one that hold the same arrangement of ions.
+
+    A bootstrap of blocks as long as the statistical inefficiency g still cuts memory off at their ends: with
+    blocks of 1 + 3 (g − 1) snapshots its intervals of 95 % hold the mean in 90–93 % of runs whose snapshots
+    remember one another by 0.5 to 0.8, with g itself in 80–88 %. Eight groups are left, however long the
+    memory; a note tells where that is too many.
+
+    Parameters
+    ----------
+    table
+        Its snapshots must be known.
+    found
+        How long the memory of the snapshots is, at every temperature (K).
+    """
+    blocks, notes = [], []
+    for one in table.levels:
+        told, most = found[one.temperature], max(1, (one.snapshots or 1) // LEAST_GROUPS)
+        wanted = int(np.ceil(1 + 3 * (told.inefficiency - 1) - 0.3))  # a tenth of a snapshot is no memory
+        blocks.append(min(wanted, most))
+        if told.longest > 1 and (told.is_lower_bound or wanted > most):
+            notes.append(f"{one.temperature:g} K: {FROZEN if told.frozen else SHORT}")
+    return replace(table.with_blocks(blocks), notes=(*table.notes, *notes))
 
 
 def converged_states(states: StateTable) -> StateTable:

@@ -13,9 +13,9 @@ import numpy as np
 
 from frustra.analysis.agreement import Agreement, Pair
 from frustra.analysis.contrasts import Contrast, contrasts_of
-from frustra.analysis.decorrelation import block_length
+from frustra.analysis.decorrelation import independent_snapshots
 from frustra.analysis.density import Density, DensitySettings, densities_of
-from frustra.analysis.levels import LevelTable, levels_of
+from frustra.analysis.levels import LevelTable, blocked, levels_of
 from frustra.analysis.spread import ModelNumber, ladder_of
 from frustra.arrays import Array, BoolArray, IntArray
 from frustra.errors import AnalysisError, DataError
@@ -152,8 +152,8 @@ def compare_models(
     energies = np.stack([m.energy[same] for m in models])
     shifts = energies.mean(axis=1) - energies[0].mean()
     aligned = energies - shifts[:, None]
-    blocks = [block_length(states.select(states["temperature"] == t)) for t in common.temperatures]
-    table = levels_of(common, by).with_blocks(blocks)  # not those of states with gaps
+    memory = independent_snapshots(states)  # not of those that are left, with gaps between them
+    table = blocked(replace(levels_of(common, by), notes=()), memory)
     tables, zero = _level_tables(table, common, aligned, settings)
     bins = settings.model_copy(update={"zero": "none"})
     densities = [densities_of(t, bins, np.random.default_rng(seed)) for t in tables]

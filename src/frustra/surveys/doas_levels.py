@@ -8,7 +8,7 @@ import numpy as np
 
 from frustra.analysis.decorrelation import Decorrelation, independent_of
 from frustra.analysis.level_columns import OPTIONAL, WANTED, chosen_rows, column_of, levels_from
-from frustra.analysis.levels import Levels, LevelTable
+from frustra.analysis.levels import Levels, LevelTable, blocked
 from frustra.arrays import Array, IntArray
 from frustra.errors import DataError, StudyError
 from frustra.io.levels_text import read_levels_text
@@ -17,16 +17,6 @@ from frustra.states import Cells, Coded
 
 MOST_PLACED = 2_000_000
 """States up to which it is asked how long their snapshots remember the places of the ions."""
-
-LENGTHS = 3.0
-"""Blocks of g snapshots, the statistical inefficiency, are still alike: errors from them are a quarter too
-small. From blocks three times as long they are a tenth too small."""
-
-LEAST_GROUPS = 8
-"""Groups of snapshots that are left for the errors, however alike the snapshots are."""
-
-FROZEN = "no ion changed its site in any run: the errors are those of one arrangement"
-SHORT = "the run is too short to tell when its snapshots are independent; the errors are lower bounds"
 
 NOT_PARQUET = "a state table or a text does not tell it; give the folder of a run"
 
@@ -190,7 +180,7 @@ def _blocked(table: LevelTable, columns: Mapping[str, Cells]) -> LevelTable:
         return table
     needed = ("temperature", "run", "time", "snapshot", "place", "energy")
     if all(isinstance(columns.get(name), np.ndarray) for name in needed):
-        return _with_blocks(table, independent_of({name: np.asarray(columns[name]) for name in needed}))
+        return blocked(table, independent_of({name: np.asarray(columns[name]) for name in needed}))
     run = columns.get("run")
     temperature = np.asarray(columns["temperature"])
     runs = [
@@ -222,18 +212,7 @@ def blocked_by_energy(table: LevelTable, runs: Sequence[IntArray]) -> LevelTable
             "time": number.astype(float), "snapshot": number, "place": np.full(len(count), -1),
             "energy": np.bincount(frame, one.energy) / count,
         })  # fmt: skip
-    return _with_blocks(table, found)
-
-
-def _with_blocks(table: LevelTable, found: Mapping[float, Decorrelation]) -> LevelTable:
-    blocks, notes = [], []
-    for one in table.levels:
-        told, most = found[one.temperature], max(1, (one.snapshots or 1) // LEAST_GROUPS)
-        wanted = int(np.ceil(1 + LENGTHS * (told.inefficiency - 1) - 0.3))  # a little memory is no block
-        blocks.append(min(wanted, most))
-        if told.longest > 1 and (told.is_lower_bound or wanted > most):
-            notes.append(f"{one.temperature:g} K: {FROZEN if told.frozen else SHORT}")
-    return replace(table.with_blocks(blocks), notes=(*table.notes, *notes))
+    return blocked(table, found)
 
 
 def levels_of_texts(files: Mapping[float, Sequence[Path]], choice: DoasChoice) -> MaterialLevels:
