@@ -11,6 +11,7 @@ from ase.geometry import cell_to_cellpar
 from frustra.analysis.arrhenius import Arrhenius
 from frustra.analysis.density import Density, densities_of, energy_zero, site_fractions
 from frustra.analysis.equilibrium import RelaxedEnergy, doubts, empty_ground_sites
+from frustra.analysis.levels import levels_of
 from frustra.analysis.markers import Marker, agreement
 from frustra.analysis.tabulate import tabulate_runs
 from frustra.analysis.transitions.survey import TransitionSurvey
@@ -26,6 +27,7 @@ from frustra.campaign.equilibrium import (
 )
 from frustra.campaign.jobs import CellJob, Context
 from frustra.campaign.markers import Evidence, markers_of
+from frustra.campaign.material_levels import material_levels
 from frustra.campaign.pathway_results import pathways_result
 from frustra.campaign.pathways import Pathways, pathways_of
 from frustra.campaign.recall import doubt_about
@@ -58,6 +60,8 @@ from frustra.sites import SITE_KINDS, Sites
 from frustra.snapshots import Snapshots, joined
 from frustra.states import StateTable, concatenate
 from frustra.structures import FORMAL_CHARGES, formula
+from frustra.surveys.doas import Doas, survey_doas
+from frustra.surveys.doas_results import doas_result
 
 LARGE_MOVE = 1.1
 """Å: an ion that relaxation moved further has probably left its basin."""
@@ -73,6 +77,7 @@ class MaterialAnalysis:
     result: MaterialResult
     evidence: Evidence
     states: StateTable
+    doas: Doas
     arrhenius: Arrhenius | None
     markers: list[Marker]
     pathways: Pathways
@@ -165,8 +170,13 @@ def analyse(
         pathways=pathways_result(pathways, evidence.doubtful),
         transitions=transitions_result(transitions, runs),
     )
+    levels = dict(zip(evidence.temperatures, parts, strict=True))
+    doas = survey_doas(
+        material_levels(context.root, name, result, levels_of(states), levels), context.study.doas
+    )
+    result = result.model_copy(update={"doas": doas_result(doas)})
     return MaterialAnalysis(
-        result, evidence, states, line, markers, pathways, transitions, _warnings(name, result)
+        result, evidence, states, doas, line, markers, pathways, transitions, _warnings(name, result)
     )
 
 
@@ -199,7 +209,7 @@ def _rows(
 
 
 def _densities(context: Context, states: StateTable, by: str = "site") -> list[Density]:
-    return densities_of(states, context.study.doas, np.random.default_rng(context.study.seed), by=by)
+    return densities_of(states, context.study.doas, by=by)
 
 
 def _diffusion(replicas: Sequence[RunJob]) -> Diffusion:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from frustra.campaign.pathway_results import PathwaysResult
 from frustra.campaign.transition_results import TransitionsResult
+from frustra.surveys.doas_results import DoasResult
 
 SCHEMA_VERSION = 5
 
@@ -315,6 +316,10 @@ class MaterialResult(_Record):
     )
     agreement: AgreementResult
     pathways: PathwaysResult
+    doas: DoasResult | None = Field(
+        None,
+        description="every metric of the DOAS, as `frustra doas` tells them",
+    )
     transitions: TransitionsResult
 
 

@@ -13,6 +13,8 @@ from frustra.campaign.results import MaterialResult, Results
 from frustra.campaign.transition_results import TransitionsResult
 from frustra.io import replacing, write_csv, write_text
 from frustra.plots import style
+from frustra.report.doas_pictures import doas_pictures
+from frustra.report.doas_tables import doas_tables
 from frustra.report.doubt import marked, marked_picture, marked_table
 from frustra.report.explorer import explorer_part
 from frustra.report.pathway_pictures import pathway_pictures
@@ -42,7 +44,7 @@ _ASSETS = Path(__file__).parents[1] / "assets"
 STARTS = {"ordered": "from the ground state", "quenched": "from ions disordered by heat"}
 """What the runs of a material start from, in words."""
 
-DRAWN = (pictures_of, pathway_pictures, transition_pictures)
+DRAWN = (lambda a: [*pictures_of(a), *doas_pictures(a)], pathway_pictures, transition_pictures)
 """What draws the figures of a material's parts."""
 
 SOFTNESS = (
@@ -107,10 +109,26 @@ def _section(
         f"{_table(marked_table(transport_rows(result.temperatures), kelvin), doubtful)}"
         f"{_equilibrium(result, kelvin)}"
         f"<div class=figures>{figures}</div>{explorer}"
+        f"{_metrics(result, kelvin)}"
         f"<details><summary>What every marker says</summary>"
         f"{_table(markers, None, 'words')}</details>"
         f"{_pathways(result.pathways, ways, kelvin)}"
         f"{_transitions(result.transitions, hops, kelvin)}</section>"
+    )
+
+
+def _metrics(result: MaterialResult, doubtful: Sequence[float]) -> str:
+    """Return every metric of the DOAS: a sentence for each temperature, and tables."""
+    doas = result.doas
+    if doas is None:
+        return ""
+    sentences = "".join(f"<li>{html.escape(marked(at.summary, doubtful))}</li>" for at in doas.temperatures)
+    tables = "".join(
+        f"<h4>{html.escape(title)}</h4>{_table(content)}" for title, content in doas_tables(doas)
+    )
+    return (
+        f"<h3>The density of states in numbers</h3><ul class=note>{sentences}</ul>"
+        f"<details><summary>All metrics, with errors</summary>{tables}</details>"
     )
 
 
