@@ -115,6 +115,9 @@ def _occupations(evidence: Evidence) -> Iterator[Reading]:
 def _doas(densities: Sequence[Density]) -> Iterator[Reading]:
     for d in densities:
         least = np.log(d.states) / d.states  # one state in another bin
+        if not d.entropy.std > least:  # all snapshots alike: the next one may have its states anywhere
+            share = 1 / ((d.snapshots or d.groups) + 1)
+            least = share * (1 - np.log(share))
         yield Reading(d.temperature, d.entropy.value, widened(d.entropy.std, d.groups, least))
 
 

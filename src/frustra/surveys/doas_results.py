@@ -41,7 +41,7 @@ class Metrics(Record):
     entropy_error_nat: float | None = Field(description="its error")
 
 
-class ClassResult(Metrics):
+class StateClassResult(Metrics):
     """The states of one class, with fractions of their own."""
 
     name: str = Field(description="of the class: a site, a layer, a range of numbers")
@@ -77,7 +77,7 @@ class DoasAtResult(Metrics):
     bands_describe: float = Field(
         description="overlap of the density with the bands' Gaussians: 1 if they describe it"
     )
-    classes: list[ClassResult] = Field(description="each class that has a state")
+    classes: list[StateClassResult] = Field(description="each class that has a state")
     density_per_eV: list[float] = Field(description="states per ion and eV in the bins; its integral is one")
     kernel_density_per_eV: list[float] | None = Field(description="at `kernel.energy_eV`; null without --kde")
     summary: str = Field(description="one sentence that may be quoted")
@@ -295,8 +295,8 @@ def _band(b: Band) -> BandResult:
     )  # fmt: skip
 
 
-def _class(name: str, share: Share, density: Density) -> ClassResult:
-    return ClassResult.model_validate({
+def _class(name: str, share: Share, density: Density) -> StateClassResult:
+    return StateClassResult.model_validate({
         **_metrics(share), "name": name, "weight": share.weight.value,
         "weight_error": known(share.weight.std), "density_per_eV": density.parts[name].tolist(),
     })  # fmt: skip
