@@ -83,7 +83,9 @@ def test_errors_that_cannot_be_known_are_not_told() -> None:
     assert np.isnan([alone.overlap.std, alone.gap.std, alone.tail_gap.std]).all()
     table = states(np.random.default_rng(0).normal(size=(6, 4)), site=np.array(["tet", *["oct"] * 23]))
     rare = one(table)
-    assert np.isnan([rare.overlap.std, rare.gap.std, rare.tail_gap.std]).all()  # many resamplings have no tetrahedral state
+    assert np.isnan(
+        [rare.overlap.std, rare.gap.std, rare.tail_gap.std]
+    ).all()  # many resamplings have no tetrahedral state
 
 
 @pytest.mark.parametrize("states_each", [60, 600, 6000])

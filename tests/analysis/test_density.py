@@ -12,8 +12,7 @@ from frustra.analysis.density import (
     energy_zero,
     site_fractions,
 )
-from frustra.analysis.levels import Levels, LevelTable, levels_of
-from frustra.errors import AnalysisError, DataError
+from frustra.errors import AnalysisError
 from frustra.plots import plot_doas
 from frustra.sites import SITE_KINDS
 from frustra.states import COLUMNS, StateTable, concatenate
