@@ -74,6 +74,23 @@ def test_a_broad_band_of_few_states_is_found_beside_two_sharp_ones() -> None:
     assert np.mean(weights) == pytest.approx(0.1, abs=0.005)
 
 
+def test_a_shoulder_without_a_peak_is_a_band() -> None:
+    rng = np.random.default_rng(0)
+    upper = rng.random((300, 64)) < 0.3
+    energies = 0.03 * rng.normal(size=upper.shape) + 0.08 * upper  # the sum falls all the way from 0 to 0.2
+    low, high = bands(energies)
+    for band, centre, weight in ((low, 0.0, 0.7), (high, 0.08, 0.3)):
+        assert band.centre.value == pytest.approx(centre, abs=0.003)
+        assert band.width.value == pytest.approx(0.03, abs=0.002)
+        assert band.weight.value == pytest.approx(weight, abs=0.03)
+
+
+def test_long_tails_are_no_band() -> None:
+    energies = 0.02 * np.random.default_rng(0).laplace(size=(40, 60))
+    (band,) = bands(energies)
+    assert band.centre.value == pytest.approx(0, abs=0.002)
+
+
 def test_one_broad_band_is_one_band_however_noisy() -> None:
     counts = [
         len(bands(0.05 * np.random.default_rng(seed).normal(size=(20, 30)), samples=50)) for seed in range(40)

@@ -23,6 +23,15 @@ RESAMPLED = 50
 STEPS, TOLERANCE = 2000, 1e-9
 """Of the fit: at most so many steps, until the likelihood of a state changes by less."""
 
+TRIED, TRIAL = (0.03, 0.15, 0.35, 0.65, 0.85, 0.97), (200, 1e-6)
+"""Quantiles of the states at which one more band is tried, and the steps and tolerance of such a trial."""
+
+CLAIM, MOST = 10.0, 8
+"""By how much one more band must lower BIC, and how many bands there are at most."""
+
+FEWEST = 50
+"""Independent states below which nothing but peaks can be told."""
+
 
 @dataclass(frozen=True)
 class Band:
@@ -41,8 +50,10 @@ def bands_of(tally: Tally) -> tuple[Band, ...]:
 
     Peaks are maxima of the kernel density (bandwidth by Botev's rule, at least half a bin, and some multiples
     of it) that rise above the higher of the valleys to both sides by four standard errors, from the
-    resamplings. As many Gaussians as peaks are then fitted to all states by maximum likelihood. Errors come
-    from the same fit to resamplings; they do not tell of peaks that were missed. A shoulder is no peak.
+    resamplings. As many Gaussians as peaks are then fitted to all states by maximum likelihood. One more is
+    added, for a shoulder that has no peak of its own, as long as it lowers BIC by 10 (with the number of
+    states that count as independent), and its centre is further from all others than the mean of the two
+    widths. Errors come from the same fit to resamplings; they do not tell of bands that were missed.
 
     Parameters
     ----------
@@ -58,10 +69,11 @@ def bands_of(tally: Tally) -> tuple[Band, ...]:
     if not len(peaks):
         return ()
     start = _start(counts[0], energy, peaks, valleys, bandwidth)
-    fitted = _fit(counts[0], energy, start, narrow)
-    every = np.array([fitted, *(_fit(row, energy, fitted, narrow) for row in counts[1:])])
+    fitted = _with_shoulders(counts[0], energy, start, narrow, _independent(tally))
+    every = np.array([fitted, *(_fit(row, energy, fitted, narrow)[0] for row in counts[1:])])
     bands = [
-        Band(*(estimate(every[:, kind, k], tally.groups) for kind in range(3))) for k in range(len(peaks))
+        Band(*(estimate(every[:, kind, k], tally.groups) for kind in range(3)))
+        for k in range(fitted.shape[1])
     ]
     return tuple(sorted(bands, key=lambda b: b.centre.value))
 
@@ -110,14 +122,59 @@ def _start(counts: Array, energy: Array, peaks: IntArray, valleys: IntArray, lea
     return found
 
 
-def _fit(counts: Array, energy: Array, start: Array, narrow: float) -> Array:
-    """Fit Gaussians to binned states by expectation and maximisation from a start, (3, bands)."""
+def _with_shoulders(counts: Array, energy: Array, start: Array, narrow: float, independent: float) -> Array:
+    """Return the fitted bands, (3, bands), with those that a better description of the states asks for."""
+    fitted, likelihood = _fit(counts, energy, start, narrow)
+    least = 4 * narrow  # a bin of the density
+    places = np.searchsorted(np.cumsum(counts), np.array(TRIED) * counts.sum())
+    while independent >= FEWEST and fitted.shape[1] < MOST:
+        trials = [_fit(counts, energy, _one_more(fitted, energy[k]), narrow, TRIAL) for k in places]
+        trials = [trial for trial in trials if _apart(trial[0], least)]
+        if not trials:
+            break
+        richer, better = _fit(counts, energy, max(trials, key=lambda trial: trial[1])[0], narrow)
+        gain = 2 * independent * (better - likelihood) - 3 * np.log(independent)
+        if gain < CLAIM or not _apart(richer, least):
+            break
+        fitted, likelihood = richer, better
+    return fitted
+
+
+def _one_more(bands: Array, place: float) -> Array:
+    """Return the bands with another one at a place, of a tenth of the states."""
+    centres, widths, weights = bands
+    new = np.array([[place], [widths.min()], [0.1]])
+    return np.concatenate([np.array([centres, widths, 0.9 * weights]), new], axis=1)
+
+
+def _apart(bands: Array, least: float) -> bool:
+    """Return whether all centres are further from one another than the mean of the two widths, and a bin."""
+    centres, widths, _ = bands[:, bands[0].argsort()]
+    return bool((np.diff(centres) > np.maximum((widths[1:] + widths[:-1]) / 2, least)).all())
+
+
+def _independent(tally: Tally) -> float:
+    """Return how many independent states have as uncertain a mean as these, by the resamplings."""
+    states = float(tally.totals[0, 0])
+    mean, square = tally.means[:, 0], tally.squares[:, 0]
+    error = mean[1:].var(ddof=1) if len(mean) > 2 else 0.0
+    spread = square[0] - mean[0] ** 2
+    return float(min(states, spread / error)) if error > 0 else states
+
+
+def _fit(
+    counts: Array, energy: Array, start: Array, narrow: float, limits: tuple[int, float] = (STEPS, TOLERANCE)
+) -> tuple[Array, float]:
+    """Fit Gaussians to binned states by expectation and maximisation from a start, (3, bands).
+
+    Return them with the mean logarithm of the likelihood of a state.
+    """
     used = counts > 0
     weight, energy = counts[used] / counts[used].sum(), energy[used][:, None]
     centres, widths, weights = start
     least = narrow / np.sqrt(12)  # the width that a level in one narrow bin has
-    before = -np.inf
-    for _ in range(STEPS):
+    likelihood = before = -np.inf
+    for _ in range(limits[0]):
         terms = -0.5 * ((energy - centres) / widths) ** 2 - np.log(widths) + np.log(weights)
         top = terms.max(axis=1, keepdims=True)
         parts = np.exp(terms - top)
@@ -128,7 +185,7 @@ def _fit(counts: Array, energy: Array, start: Array, narrow: float) -> Array:
         centres = (shares * energy).sum(axis=0) / weights
         widths = np.maximum(np.sqrt((shares * (energy - centres) ** 2).sum(axis=0) / weights), least)
         weights = weights / weights.sum()
-        if abs(likelihood - before) < TOLERANCE:
+        if abs(likelihood - before) < limits[1]:
             break
         before = likelihood
-    return np.array([centres, widths, weights])
+    return np.array([centres, widths, weights]), likelihood
