@@ -279,6 +279,7 @@ def test_what_a_study_gains_is_added_and_the_rest_stays(unbroken: Path, tmp_path
         "550K/cell",
         "550K/md-ordered-1",
         "550K/snapshots-ordered-1",
+        "550K/transitions-ordered-1",
         "700K/snapshots-ordered-1",
     }
     file = study(tmp_path, "a")
@@ -289,7 +290,8 @@ def test_what_a_study_gains_is_added_and_the_rest_stays(unbroken: Path, tmp_path
     complete(file, out)
     new = {Path(s).name.rsplit("-", 1)[0] for s in redone(before, finished(out))}
     runs = ("ordered-2", "quenched-1", "quenched-2")
-    assert new == {f"{kind}-{r}" for kind in ("md", "snapshots") for r in runs}
+    shared = {f"transitions-{r}" for r in ("ordered-1", *runs)}  # the runs of a temperature share its hops
+    assert new == shared | {f"{kind}-{r}" for kind in ("md", "snapshots") for r in runs}
     results = read_json(out / "results.json")
     assert list(results["materials"]) == ["a", "a-quenched"]
     for material in results["materials"].values():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from frustra.campaign import jobs
+from frustra.campaign import run_job
 from frustra.campaign.jobs import CellJob, Context
 from frustra.campaign.run_job import RunJob
 from frustra.campaign.study import load_study
@@ -186,8 +186,8 @@ def test_a_killed_step_goes_on_from_its_batches(
             raise KeyboardInterrupt
         return tables("", frames)
 
-    monkeypatch.setattr(jobs, "relax_frames", relax_batch)
-    monkeypatch.setattr(jobs, "_BATCH", 2)
+    monkeypatch.setattr(run_job, "relax_frames", relax_batch)
+    monkeypatch.setattr(run_job, "_BATCH", 2)
     first, second = (job(tmp_path / name, crystal) for name in map(_made(tmp_path), ("killed", "whole")))
     with pytest.raises(KeyboardInterrupt):
         perform(first, crystal, sites)

@@ -116,9 +116,11 @@ def test_its_own_error_is_told(tmp_path: Path) -> None:
 
 
 def test_its_death_is_told(tmp_path: Path) -> None:
+    before = children()
     with live_lammps(argon(), lennard_jones(), tmp_path) as live:
         live.forces(argon().positions)
-        os.kill(children()[0], signal.SIGKILL)
+        (lammps,) = set(children()) - set(before)
+        os.kill(lammps, signal.SIGKILL)
         with pytest.raises(EngineError, match=r"LAMMPS failed with exit code -9"):
             live.forces(argon().positions)
 

@@ -17,8 +17,8 @@ SCALES = (1, 2, 4, 8)
 """Peaks are looked for in kernel densities of the best bandwidth and of so many times it: a broad band of few
 states stands out of the noise only where that is smoothed away."""
 
-RESAMPLED = 50
-"""Resamplings to which the fit is repeated for its errors."""
+NOISE = 50
+"""Resamplings that tell the noise of peaks."""
 
 STEPS, TOLERANCE = 2000, 1e-9
 """Of the fit: at most so many steps, until the likelihood of a state changes by less."""
@@ -53,7 +53,8 @@ def bands_of(tally: Tally) -> tuple[Band, ...]:
     resamplings. As many Gaussians as peaks are then fitted to all states by maximum likelihood. One more is
     added, for a shoulder that has no peak of its own, as long as it lowers BIC by 10 (with the number of
     states that count as independent), and its centre is further from all others than the mean of the two
-    widths. Errors come from the same fit to resamplings; they do not tell of bands that were missed.
+    widths. Errors are those of the same fit to resamplings, to first order; they do not tell of bands that
+    were missed.
 
     Parameters
     ----------
@@ -62,15 +63,13 @@ def bands_of(tally: Tally) -> tuple[Band, ...]:
     """
     bins = tally.bins
     quarters, narrow = tally.quarters()
-    counts = quarters[: 1 + RESAMPLED, 0]
+    counts = quarters[:, 0]
     energy: Array = bins.first * bins.width + (np.arange(counts.shape[1], dtype=float) + 0.5) * narrow
     bandwidth = max(bandwidth_of(counts[0], narrow), bins.width / 2)
     peaks, valleys = _peaks(counts, bandwidth, narrow)
-    if not len(peaks):
-        return ()
     start = _start(counts[0], energy, peaks, valleys, bandwidth)
     fitted = _with_shoulders(counts[0], energy, start, narrow, _independent(tally))
-    every = np.array([fitted, *(_fit(row, energy, fitted, narrow)[0] for row in counts[1:])])
+    every = np.concatenate([fitted[None], _refitted(counts, energy, fitted, narrow)])
     bands = [
         Band(*(estimate(every[:, kind, k], tally.groups) for kind in range(3)))
         for k in range(fitted.shape[1])
@@ -83,7 +82,7 @@ def _peaks(counts: Array, bandwidth: float, narrow: float) -> tuple[IntArray, In
     kept: list[int] = []
     for scale in SCALES:
         apart = 2 * scale * bandwidth / narrow
-        found = _standing_out(counts, scale * bandwidth, narrow)
+        found = _standing_out(counts[: 1 + NOISE], scale * bandwidth, narrow)
         kept += [p for p in found if all(abs(p - k) > apart for k in kept)]
     density = smoothed(counts[0], bandwidth, narrow)
     peaks = np.sort(np.array(kept or [int(density.argmax())], dtype=np.int64))
@@ -160,6 +159,58 @@ def _independent(tally: Tally) -> float:
     error = mean[1:].var(ddof=1) if len(mean) > 2 else 0.0
     spread = square[0] - mean[0] ** 2
     return float(min(states, spread / error)) if error > 0 else states
+
+
+def _refitted(counts: Array, energy: Array, bands: Array, narrow: float) -> Array:
+    """Return what the fit to each resampling would be, (resamplings, 3, bands), to first order.
+
+    With the scores G(θ), the slopes of the likelihood of the states, the fit to a resampling with the
+    fractions f is where f·G = 0; from the fit θ to all states, it is away by −(∂ f₀·G/∂θ)⁻¹ f·G.
+    """
+    used = counts[0] > 0
+    fractions, energy = counts[:, used] / counts.sum(axis=1, keepdims=True), energy[used][:, None]
+    count = bands.shape[1]
+    centres, widths, weights = bands
+    start = np.concatenate([centres / widths, np.log(widths), np.log(weights)])  # pure numbers, all about one
+    free = np.concatenate([np.ones(count), widths > 1.01 * narrow / np.sqrt(12), np.ones(count)]) > 0
+    curvature = np.empty((start.size, start.size))
+    for k in range(start.size):
+        moved = np.zeros(start.size)
+        moved[k] = 1e-4
+        rise = _scores(start + moved, widths, energy) - _scores(start - moved, widths, energy)
+        curvature[k] = fractions[0] @ rise / 2e-4
+    slopes = fractions[1:] @ _scores(start, widths, energy)
+    inverse = np.linalg.pinv(curvature[np.ix_(free, free)], rcond=1e-8)  # one weight follows from the others
+    moves = np.zeros((len(slopes), start.size))
+    moves[:, free] = -slopes[:, free] @ inverse
+    new = moves.reshape(-1, 3, count)
+    shares = weights * np.exp(new[:, 2])
+    return np.stack(
+        [
+            centres + widths * new[:, 0],
+            widths * np.exp(new[:, 1]),
+            shares / shares.sum(axis=1, keepdims=True),
+        ],
+        axis=1,
+    )
+
+
+def _scores(parameters: Array, scale: Array, energy: Array) -> Array:
+    """Return the slopes of ln p of a state at every energy, (energies, 3 bands), along the parameters.
+
+    These are centres over `scale`, logarithms of widths, and logarithms of weights up to a constant.
+    """
+    centres, logs, weights = parameters.reshape(3, -1)
+    widths, centres = np.exp(logs), centres * scale
+    z = (energy - centres) / widths
+    terms = weights - logs - 0.5 * z**2
+    parts = np.exp(terms - terms.max(axis=1, keepdims=True))
+    parts /= parts.sum(axis=1, keepdims=True)
+    shares = np.exp(weights - weights.max())
+    scores: Array = np.concatenate(
+        [parts * z * scale / widths, parts * (z**2 - 1), parts - shares / shares.sum()], axis=1
+    )
+    return scores
 
 
 def _fit(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from ase import Atoms
@@ -171,9 +172,7 @@ def analyse(
         transitions=transitions_result(transitions, runs),
     )
     levels = dict(zip(evidence.temperatures, parts, strict=True))
-    doas = survey_doas(
-        material_levels(context.root, name, result, levels_of(states), levels), context.study.doas
-    )
+    doas = survey_doas(material_levels(Path(), name, result, levels_of(states), levels), context.study.doas)
     result = result.model_copy(update={"doas": doas_result(doas)})
     return MaterialAnalysis(
         result, evidence, states, doas, line, markers, pathways, transitions, _warnings(name, result)
