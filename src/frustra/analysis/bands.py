@@ -20,10 +20,10 @@ states stands out of the noise only where that is smoothed away."""
 NOISE = 50
 """Resamplings that tell the noise of peaks."""
 
-STEPS, TOLERANCE = 2000, 1e-9
+STEPS, TOLERANCE = 1000, 1e-8
 """Of the fit: at most so many steps, until the likelihood of a state changes by less."""
 
-TRIED, TRIAL = (0.03, 0.15, 0.35, 0.65, 0.85, 0.97), (200, 1e-6)
+TRIED, TRIAL = (0.05, 0.35, 0.65, 0.95), (100, 1e-6)
 """Quantiles of the states at which one more band is tried, and the steps and tolerance of such a trial."""
 
 CLAIM, MOST = 10.0, 8
@@ -92,20 +92,32 @@ def _peaks(counts: Array, bandwidth: float, narrow: float) -> tuple[IntArray, In
 
 def _standing_out(counts: Array, bandwidth: float, narrow: float) -> list[int]:
     """Return the narrow bins of the maxima of one kernel density that stand out of the noise."""
-    from scipy.signal import find_peaks  # noqa: PLC0415 - takes a second
-
     edge = int(np.ceil(4 * bandwidth / narrow))
     density = smoothed(np.pad(counts, ((0, 0), (edge, edge))), bandwidth, narrow)
     first = density[0]
-    found, told = find_peaks(first, prominence=1e-6 * first.max())
-    left, right = told["left_bases"], told["right_bases"]
-    heights = density[:, found] - density[:, np.where(first[left] > first[right], left, right)]
+    found, valleys = _maxima(first)
+    heights = density[:, found] - density[:, valleys]
     # at least the noise of counting: resamplings of a few snapshots may all be alike
     noise = np.sqrt(first[found] / (2 * np.sqrt(np.pi) * bandwidth * counts[0].sum()))
     if len(density) > 1:
         noise = np.maximum(heights[1:].std(axis=0, ddof=1), noise)
     kept = found[heights[0] > SIGNIFICANT * noise] - edge
     return [int(p) for p in np.clip(kept, 0, counts.shape[1] - 1)]
+
+
+def _maxima(density: Array) -> tuple[IntArray, IntArray]:
+    """Return the maxima of a curve, and of each the higher of the lowest points to both sides of it."""
+    inner = density[1:-1]
+    found = np.flatnonzero((inner > density[:-2]) & (inner >= density[2:])) + 1
+    valleys = []
+    for peak in found:
+        before, after = np.flatnonzero(density[:peak] > density[peak]), density[peak:] > density[peak]
+        start = int(before[-1]) if len(before) else 0
+        end = peak + int(after.argmax()) if after.any() else len(density)
+        left = start + int(density[start : peak + 1].argmin())
+        right = peak + int(density[peak:end].argmin())
+        valleys.append(left if density[left] > density[right] else right)
+    return found.astype(np.int64), np.array(valleys, dtype=np.int64)
 
 
 def _start(counts: Array, energy: Array, peaks: IntArray, valleys: IntArray, least: float) -> Array:
