@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from frustra.errors import DataError
-from frustra.io.files import replacing, require
+from frustra.io.parquet import read_table, write_columns
 from frustra.states import Column
 
 HOP_COLUMNS: tuple[Column, ...] = (
@@ -57,12 +56,7 @@ def write_hops(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:
     arrays = {
         c.name: pa.array(np.asarray(columns[c.name]).astype(c.dtype), from_pandas=True) for c in HOP_COLUMNS
     }
-    schema = pa.schema(
-        [pa.field(c.name, arrays[c.name].type, metadata={"unit": c.unit, "doc": c.doc}) for c in HOP_COLUMNS]
-    )
-    table = pa.table(list(arrays.values()), schema=schema)
-    with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    write_columns(path, HOP_COLUMNS, arrays)
 
 
 def read_hops(path: Path | str) -> dict[str, NDArray[Any]]:
@@ -74,11 +68,7 @@ def read_hops(path: Path | str) -> dict[str, NDArray[Any]]:
         No such file, no Parquet file, or other columns.
     """
     path = Path(path)
-    require(path)
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} is not a Parquet file ({error})", remedy="make it anew") from None
+    table = read_table(path)
     _check(dict.fromkeys(table.column_names), f"in {path}")
     return {c.name: table[c.name].to_numpy().astype(c.dtype) for c in HOP_COLUMNS}
 

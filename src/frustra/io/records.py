@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from frustra.errors import DataError
 from frustra.io.files import replacing, require, require_space
 from frustra.io.h5md import blaming
+from frustra.io.parquet import write_columns
 from frustra.snapshots import Snapshots
 from frustra.states import COLUMNS, Cells, Coded, StateTable
 
@@ -56,13 +57,7 @@ def read_snapshots(path: Path | str) -> Snapshots:
 
 def write_states(path: Path, states: StateTable) -> None:
     """Write a StateTable as Parquet; units and meanings go into the columns' metadata."""
-    schema = [
-        pa.field(c.name, pa.array(states[c.name][:0]).type, metadata={"unit": c.unit, "doc": c.doc})
-        for c in COLUMNS
-    ]
-    table = pa.table([pa.array(states[c.name]) for c in COLUMNS], schema=pa.schema(schema))
-    with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    write_columns(path, COLUMNS, {c.name: pa.array(states[c.name]) for c in COLUMNS})
 
 
 def read_states(path: Path | str) -> StateTable:
